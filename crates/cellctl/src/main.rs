@@ -1,0 +1,3 @@
+//! cellctl.
+
+fn main() {}

@@ -1,1 +1,42 @@
-//! context.
+//! Who asks, on whose behalf, with which credentials, by when: Nova's request context, hardened.
+//!
+//! A [`RequestContext`] is made once, where a request enters the process, by a constructor that says where it
+//! came from ([`for_request`](RequestContext::for_request), [`for_background`](RequestContext::for_background)),
+//! and is never changed afterwards: [`elevated`](RequestContext::elevated),
+//! [`with_deadline`](RequestContext::with_deadline) and
+//! [`with_read_deleted`](RequestContext::with_read_deleted) return new values. Cloning costs one reference count.
+//!
+//! This crate does no I/O, starts no runtime and reads no thread-local or task-local state. It does not know
+//! that cells exist.
+//!
+//! ```
+//! use nova_context::{Deadline, Identity, RequestContext, Roles};
+//! use std::time::Duration;
+//!
+//! let ctx = RequestContext::for_background("nightly-usage", Identity::default(), Roles::admin())
+//!     .with_deadline(Deadline::after(Duration::from_secs(60)));
+//! assert!(ctx.is_admin());
+//! assert!(ctx.deadline().is_some());
+//! ```
+
+mod id;
+mod role;
+
+mod identity;
+
+mod deadline;
+mod read_deleted;
+
+mod token;
+
+mod audit;
+mod request;
+
+pub use audit::{AuditError, AuditEvent, AuditOutcome, AuditSink, TracingAudit};
+pub use deadline::Deadline;
+pub use id::{DomainId, InvalidId, ProjectId, RequestId, UserId};
+pub use identity::{Domain, Identity, Project, User};
+pub use read_deleted::{ReadDeleted, UnknownReadDeleted};
+pub use request::{RequestContext, RequestParts};
+pub use role::{Role, Roles};
+pub use token::{AuthToken, InvalidToken};

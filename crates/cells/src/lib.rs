@@ -1,1 +1,64 @@
-//! cells.
+//! Where a cell is: mappings that can be trusted, and a cache of what was opened for them.
+//!
+//! A **cell** is one shard of a Nova cloud: a database and a message bus. A **cell mapping** is the row of
+//! `nova_api.cell_mappings` that says where both are. This crate reads mappings ([`CellMapping::parse`]), keeps one
+//! consistent [`Snapshot`] of them ([`Cells`]), and **targets** a cell: binds a request context to it as a new value, a
+//! [`CellContext`].
+//!
+//! Where rows come from is a [`MappingSource`], how a cell's legs are opened a [`CellConnector`]; no driver and no runtime
+//! is known here.
+//!
+//! ```
+//! use nova_cells::{CellMapping, RawCellMapping, RevisionKey, UrlDefaults};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let row = RawCellMapping {
+//!     uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
+//!     name: Some("cell1".into()),
+//!     database_connection: Some("mysql+pymysql://nova:secret@db1/nova_cell1".into()),
+//!     transport_url: Some("rabbit://nova:secret@mq1/cell1".into()),
+//!     disabled: false,
+//! };
+//! let mapping = CellMapping::parse(&row, &UrlDefaults::default(), &RevisionKey::ephemeral()?)?;
+//! assert_eq!(mapping.database().to_string(), "mysql+pymysql://nova:***@db1:3306/nova_cell1");
+//! # Ok(()) }
+//! ```
+
+mod id;
+mod label;
+mod secret;
+
+mod problem;
+
+mod location;
+mod mapping;
+mod revision;
+mod template;
+
+mod error;
+
+mod connector;
+mod source;
+
+mod cells;
+mod selection;
+mod snapshot;
+mod target;
+
+pub use cells::Cells;
+pub use connector::CellConnector;
+pub use error::{CellError, ErrorClass, Fault};
+pub use id::{CellId, InvalidCellId};
+pub use label::CellLabel;
+pub use location::{
+    Broker, BrokerHost, BrokerKind, DatabaseLocation, DatabaseServer, Engine, Host, SqliteFile,
+    TlsOptions, TransportLocation,
+};
+pub use mapping::{CellMapping, RawCellMapping, UrlDefaults};
+pub use problem::{Field, InvalidMapping, Problem, ProblemKind, Word};
+pub use revision::{NoRandom, Revision, RevisionKey};
+pub use secret::SecretText;
+pub use selection::{Choice, RejectedMapping, SelectError, Selection};
+pub use snapshot::{Epoch, Snapshot};
+pub use source::{MappingSource, StaticSource};
+pub use target::{CellContext, NoBus, TargetError};

@@ -1,0 +1,458 @@
+//! Database URLs as Nova writes them: SQLAlchemy's `dialect+driver://user:password@host:port/database?option=value`.
+//!
+//! Read with SQLAlchemy's own rules where they differ from a browser's: a password ends at the first `@` and may hold
+//! an unescaped `/`, and `sqlite:///rel` is relative while `sqlite:////abs` is not. Nothing is opened here.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::problem::{ProblemKind, Word};
+use crate::secret::SecretText;
+
+use super::host::{Host, parse_port, split_port};
+use super::text::{decode, encode, options, split_scheme};
+
+/// Where a cell's database is.
+#[derive(Debug, Clone)]
+pub enum DatabaseLocation {
+    /// A file, for tests and the embedded default.
+    Sqlite(SqliteFile),
+    /// A server.
+    Server(Box<DatabaseServer>),
+}
+
+/// An SQLite database file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteFile {
+    path: PathBuf,
+}
+
+impl SqliteFile {
+    /// The path as it was stored; a relative one is relative to the working directory, as for SQLAlchemy.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// Which server speaks at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// MariaDB or MySQL.
+    MySql,
+    /// PostgreSQL.
+    PostgreSql,
+}
+
+/// A database on a server, and how to log in there.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct DatabaseServer {
+    /// The kind of server.
+    pub engine: Engine,
+    /// The Python driver named after the `+`: kept for the masked form, of no meaning here.
+    pub driver: Option<String>,
+    /// The login name.
+    pub user: Option<String>,
+    /// The login password.
+    pub password: Option<SecretText>,
+    /// The host.
+    pub host: Host,
+    /// The port: the engine's default where the URL has none.
+    pub port: u16,
+    /// The database's name.
+    pub database: String,
+    /// MySQL's `charset`, as Nova writes it.
+    pub charset: Option<String>,
+    /// What the URL says about TLS.
+    pub tls: TlsOptions,
+}
+
+/// TLS as SQLAlchemy URLs name it (`ssl_ca`, `ssl_cert`, `ssl_key`, or PostgreSQL's `sslrootcert` …): paths of files.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsOptions {
+    /// Certificates of the authorities to trust; naming any asks for TLS with a verified peer.
+    pub ca: Option<PathBuf>,
+    /// The client's certificate.
+    pub certificate: Option<PathBuf>,
+    /// The client's key.
+    pub key: Option<PathBuf>,
+    /// Whether the URL asks for TLS at all.
+    pub required: bool,
+}
+
+impl DatabaseLocation {
+    pub(crate) fn parse(url: &str) -> Result<Self, Vec<ProblemKind>> {
+        let (scheme, driver, rest) = split_scheme(url).map_err(|kind| vec![kind])?;
+        match scheme.as_str() {
+            "sqlite" => sqlite(rest).map(Self::Sqlite).map_err(|kind| vec![kind]),
+            "mysql" | "mariadb" => {
+                server(Engine::MySql, driver, rest).map(|s| Self::Server(Box::new(s)))
+            }
+            "postgresql" | "postgres" => {
+                server(Engine::PostgreSql, driver, rest).map(|s| Self::Server(Box::new(s)))
+            }
+            _ => Err(vec![ProblemKind::UnknownScheme(Word::of(&scheme))]),
+        }
+    }
+
+    /// One spelling for one content, secrets included: what a revision is made of.
+    pub(crate) fn canonical(&self) -> SecretText {
+        let mut text = self.identity();
+        if let Self::Server(server) = self {
+            let secret = server.password.as_ref().map_or("", SecretText::expose);
+            text.push_str(&format!(
+                "|{}|{}|{:?}|{:?}",
+                encode(server.user.as_deref().unwrap_or_default()),
+                encode(secret),
+                server.charset,
+                server.tls
+            ));
+        }
+        SecretText::new(text)
+    }
+
+    /// What makes two locations the same database, whoever logs in.
+    pub(crate) fn identity(&self) -> String {
+        match self {
+            Self::Sqlite(file) => format!("sqlite|{}", file.path.display()),
+            Self::Server(s) => format!(
+                "{:?}|{}|{}|{}",
+                s.engine,
+                s.host,
+                s.port,
+                encode(&s.database)
+            ),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseLocation {
+    /// The masked URL: every part but the password, which is `***`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(file) => write!(f, "sqlite:///{}", file.path.display()),
+            Self::Server(server) => server.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for DatabaseServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.engine {
+            Engine::MySql => "mysql",
+            Engine::PostgreSql => "postgresql",
+        })?;
+        if let Some(driver) = &self.driver {
+            write!(f, "+{driver}")?;
+        }
+        f.write_str("://")?;
+        if let Some(user) = &self.user {
+            write!(
+                f,
+                "{}{}@",
+                encode(user),
+                if self.password.is_some() { ":***" } else { "" }
+            )?;
+        }
+        write!(f, "{}:{}/{}", self.host, self.port, encode(&self.database))
+    }
+}
+
+fn sqlite(rest: &str) -> Result<SqliteFile, ProblemKind> {
+    let (location, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if let Some((key, _)) = options(query)?.first() {
+        // `mode`, `vfs`, `immutable`, `cache`: every one changes what is opened or how it is locked.
+        return Err(ProblemKind::ForbiddenOption(Word::of(key)));
+    }
+    let path = match location.strip_prefix('/') {
+        Some(path) => path,
+        None if location.is_empty() => return Err(ProblemKind::InMemory),
+        None => return Err(ProblemKind::UnusedPart),
+    };
+    if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
+        return Err(ProblemKind::InMemory);
+    }
+    Ok(SqliteFile {
+        path: PathBuf::from(path),
+    })
+}
+
+/// `user:password@` by SQLAlchemy's expression `[^:/]*(:[^@]*)?@`, then what follows.
+fn split_login(url: &str) -> (Option<&str>, Option<&str>, &str) {
+    let stop = url.find([':', '/']).unwrap_or(url.len());
+    if let Some(after) = url[stop..].strip_prefix(':')
+        && let Some((password, rest)) = after.split_once('@')
+    {
+        return (Some(&url[..stop]), Some(password), rest);
+    }
+    match url[..stop].rfind('@') {
+        Some(at) => (Some(&url[..at]), None, &url[at + 1..]),
+        None => (None, None, url),
+    }
+}
+
+fn server(
+    engine: Engine,
+    driver: Option<String>,
+    rest: &str,
+) -> Result<DatabaseServer, Vec<ProblemKind>> {
+    let (user, password, rest) = split_login(rest);
+    let (address, rest) = match rest.find(['/', '?']) {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let (host, port) = split_port(address);
+
+    let mut problems = Vec::new();
+    let mut keep = |kind: ProblemKind| problems.push(kind);
+    let user = user
+        .map(decode)
+        .transpose()
+        .map_err(&mut keep)
+        .ok()
+        .flatten();
+    let password = password
+        .map(decode)
+        .transpose()
+        .map_err(&mut keep)
+        .ok()
+        .flatten();
+    let host = Host::parse(host).map_err(&mut keep).ok();
+    let port = parse_port(port).map_err(&mut keep).ok();
+    let database = database_name(path).map_err(&mut keep).ok();
+    let mut charset = None;
+    let mut tls = TlsOptions::default();
+    match options(query) {
+        Ok(options) => {
+            for (key, value) in options {
+                if let Err(kind) = option(engine, &key, value, &mut charset, &mut tls) {
+                    keep(kind);
+                }
+            }
+        }
+        Err(kind) => keep(kind),
+    }
+    match (host, port, database, problems.is_empty()) {
+        (Some(host), Some(port), Some(database), true) => Ok(DatabaseServer {
+            engine,
+            driver,
+            user: user.filter(|user| !user.is_empty()),
+            password: password.map(SecretText::new),
+            host,
+            port: port.unwrap_or(match engine {
+                Engine::MySql => 3306,
+                Engine::PostgreSql => 5432,
+            }),
+            database,
+            charset,
+            tls,
+        }),
+        _ => Err(problems),
+    }
+}
+
+fn database_name(path: &str) -> Result<String, ProblemKind> {
+    let name = path.strip_prefix('/').unwrap_or(path);
+    if name.is_empty() {
+        return Err(ProblemKind::NoDatabase);
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-$.".contains(&b);
+    if name.len() <= 64 && name.bytes().all(plain) {
+        Ok(name.to_owned())
+    } else {
+        Err(ProblemKind::BadDatabase)
+    }
+}
+
+fn option(
+    engine: Engine,
+    key: &str,
+    value: String,
+    charset: &mut Option<String>,
+    tls: &mut TlsOptions,
+) -> Result<(), ProblemKind> {
+    let word = || Word::of(key);
+    let path = |value: String| {
+        if value.is_empty() {
+            Err(ProblemKind::BadOption(word()))
+        } else {
+            Ok(Some(value.into()))
+        }
+    };
+    match (engine, key) {
+        (Engine::MySql, "charset") => {
+            // The connection speaks utf8mb4, a superset of both; any other would change what text means.
+            if !["utf8", "utf8mb3", "utf8mb4"].contains(&value.as_str()) {
+                return Err(ProblemKind::BadOption(word()));
+            }
+            *charset = Some(value);
+        }
+        (Engine::MySql, "ssl_ca") | (Engine::PostgreSql, "sslrootcert") => tls.ca = path(value)?,
+        (Engine::MySql, "ssl_cert") | (Engine::PostgreSql, "sslcert") => {
+            tls.certificate = path(value)?;
+        }
+        (Engine::MySql, "ssl_key") | (Engine::PostgreSql, "sslkey") => tls.key = path(value)?,
+        (Engine::PostgreSql, "sslmode") => {
+            // Weaker modes fall back to plain text or skip the check of who is at the other end.
+            if value != "verify-full" {
+                return Err(ProblemKind::ForbiddenOption(word()));
+            }
+        }
+        (
+            _,
+            "host"
+            | "hostaddr"
+            | "port"
+            | "user"
+            | "password"
+            | "dbname"
+            | "database"
+            | "socket"
+            | "unix_socket"
+            | "service"
+            | "servicefile"
+            | "passfile"
+            | "options"
+            | "ssl_mode"
+            | "ssl-mode"
+            | "ssl_disabled"
+            | "ssl_verify_cert"
+            | "ssl_verify_identity"
+            | "ssl_check_hostname"
+            | "init_command"
+            | "read_default_file"
+            | "read_default_group"
+            | "local_infile"
+            | "gssencmode"
+            | "target_session_attrs"
+            | "sslpassword",
+        ) => return Err(ProblemKind::ForbiddenOption(word())),
+        _ => return Err(ProblemKind::UnknownOption(word())),
+    }
+    tls.required |= key.starts_with("ssl");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server_of(url: &str) -> DatabaseServer {
+        match DatabaseLocation::parse(url).unwrap() {
+            DatabaseLocation::Server(server) => *server,
+            DatabaseLocation::Sqlite(_) => panic!("a server was expected"),
+        }
+    }
+
+    #[test]
+    fn novas_own_urls_are_read_into_parts() {
+        let s =
+            server_of("mysql+pymysql://nova:s%40crt/x@db1.example:3307/nova_cell1?charset=utf8");
+        assert_eq!(
+            (s.engine, s.port, s.database.as_str()),
+            (Engine::MySql, 3307, "nova_cell1")
+        );
+        assert_eq!(s.user.as_deref(), Some("nova"));
+        assert_eq!(s.password.as_ref().map(SecretText::expose), Some("s@crt/x"));
+        assert_eq!(s.host, Host::Name("db1.example".into()));
+
+        let s = server_of("postgresql+psycopg2://nova@[::1]/nova_cell2");
+        assert_eq!((s.engine, s.port), (Engine::PostgreSql, 5432));
+        assert!(s.password.is_none());
+    }
+
+    #[test]
+    fn a_login_is_split_as_sqlalchemy_splits_it() {
+        assert_eq!(
+            split_login("u@x:p/w@h:1/d"),
+            (Some("u@x"), Some("p/w"), "h:1/d")
+        );
+        assert_eq!(split_login("u@h:1/d"), (Some("u"), None, "h:1/d"));
+        assert_eq!(split_login("h:1/d"), (None, None, "h:1/d"));
+        assert_eq!(split_login(":p@h/d"), (Some(""), Some("p"), "h/d"));
+    }
+
+    #[test]
+    fn sqlite_paths_are_relative_or_absolute_by_their_slashes() {
+        let path = |url: &str| match DatabaseLocation::parse(url).unwrap() {
+            DatabaseLocation::Sqlite(file) => file.path().to_owned(),
+            DatabaseLocation::Server(_) => panic!("a file was expected"),
+        };
+        assert_eq!(
+            path("sqlite:///nova_cell1.sqlite"),
+            Path::new("nova_cell1.sqlite")
+        );
+        assert_eq!(
+            path("sqlite:////var/lib/nova.sqlite"),
+            Path::new("/var/lib/nova.sqlite")
+        );
+    }
+
+    #[test]
+    fn the_masked_form_has_every_part_but_the_password() {
+        let url = "mysql+pymysql://nova:hunter2@db1/nova_cell1?charset=utf8";
+        let shown = DatabaseLocation::parse(url).unwrap().to_string();
+        assert_eq!(shown, "mysql+pymysql://nova:***@db1:3306/nova_cell1");
+        assert!(!format!("{:?}", DatabaseLocation::parse(url)).contains("hunter2"));
+    }
+
+    #[test]
+    fn options_that_redirect_or_weaken_are_refused_and_unknown_ones_too() {
+        for (url, expected) in [
+            ("postgresql://nova@ok/nova?host=evil", "could redirect"),
+            (
+                "postgresql://nova@ok/nova?sslmode=disable",
+                "could redirect",
+            ),
+            ("mysql://nova@ok/nova?socket=/tmp/s", "could redirect"),
+            ("sqlite:///x.sqlite?mode=rwc", "could redirect"),
+            (
+                "mysql://nova@ok/nova?frobnicate=1",
+                "unknown option `frobnicate`",
+            ),
+            (
+                "mysql://nova@ok/nova?charset=latin1",
+                "malformed value of option `charset`",
+            ),
+        ] {
+            let problems = DatabaseLocation::parse(url).unwrap_err();
+            assert!(
+                problems[0].to_string().contains(expected),
+                "{url}: {problems:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn all_problems_of_a_url_are_found_at_once() {
+        let problems = DatabaseLocation::parse("mysql://u:p@:x/?host=a").unwrap_err();
+        assert_eq!(
+            problems,
+            [
+                ProblemKind::NoHost,
+                ProblemKind::BadPort,
+                ProblemKind::NoDatabase,
+                ProblemKind::ForbiddenOption(Word::of("host")),
+            ]
+        );
+    }
+
+    #[test]
+    fn databases_in_memory_are_refused() {
+        for url in [
+            "sqlite://",
+            "sqlite:///",
+            "sqlite:///:memory:",
+            "sqlite:///file:x",
+        ] {
+            assert_eq!(
+                DatabaseLocation::parse(url).unwrap_err(),
+                [ProblemKind::InMemory],
+                "{url}"
+            );
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The cell mapping: a row of `nova_api.cell_mappings` that was read, filled in and checked.
+//!
+//! A [`CellMapping`] that exists is valid. What a row held before that is a [`RawCellMapping`], which nothing else in
+//! this crate takes. Rules between rows (duplicates) are the snapshot's; whether a location is allowed is a list's.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::id::CellId;
+use crate::label::CellLabel;
+use crate::location::{DatabaseLocation, TransportLocation};
+use crate::problem::{Field, InvalidMapping, Problem, ProblemKind};
+use crate::revision::{Revision, RevisionKey};
+use crate::secret::SecretText;
+use crate::template;
+
+/// A row as a source gave it, with nothing checked.
+#[derive(Debug, Clone, Default)]
+pub struct RawCellMapping {
+    /// `uuid`
+    pub uuid: String,
+    /// `name`
+    pub name: Option<String>,
+    /// `database_connection`, maybe a template.
+    pub database_connection: Option<SecretText>,
+    /// `transport_url`, maybe a template.
+    pub transport_url: Option<SecretText>,
+    /// `disabled`; Nova reads NULL as false.
+    pub disabled: bool,
+}
+
+/// The host's own URLs, which templates take parts of: `[database]connection` and `[DEFAULT]transport_url` of nova.conf.
+#[derive(Debug, Clone, Default)]
+pub struct UrlDefaults {
+    /// `[database]connection`
+    pub database: Option<SecretText>,
+    /// `[DEFAULT]transport_url`
+    pub transport: Option<SecretText>,
+}
+
+/// A valid cell mapping: immutable, cheap to clone.
+#[derive(Clone)]
+pub struct CellMapping(Arc<Inner>);
+
+struct Inner {
+    id: CellId,
+    label: CellLabel,
+    database: DatabaseLocation,
+    transport: TransportLocation,
+    disabled: bool,
+    revision: Revision,
+}
+
+/// Nova's column is `varchar(255)`.
+const NAME_CHARS: usize = 255;
+
+impl CellMapping {
+    /// Reads a row: fills the templates in, reads both URLs, checks cell0's rules.
+    ///
+    /// # Errors
+    /// [`InvalidMapping`] with every problem of the row. It names columns and never repeats a URL.
+    pub fn parse(
+        raw: &RawCellMapping,
+        defaults: &UrlDefaults,
+        key: &RevisionKey,
+    ) -> Result<Self, InvalidMapping> {
+        let mut problems = Vec::new();
+        let id: Option<CellId> = raw.uuid.parse().ok();
+        if id.is_none() {
+            problems.push(Problem {
+                field: Field::Uuid,
+                kind: ProblemKind::NotAUuid,
+            });
+        }
+        problems.extend(name_problem(raw.name.as_deref()));
+        let database = location(
+            Field::Database,
+            raw.database_connection.as_ref(),
+            defaults.database.as_ref(),
+            DatabaseLocation::parse,
+            &mut problems,
+        );
+        let transport = location(
+            Field::Transport,
+            raw.transport_url.as_ref(),
+            defaults.transport.as_ref(),
+            TransportLocation::parse,
+            &mut problems,
+        );
+        if let (Some(id), Some(transport)) = (id, &transport) {
+            let kind = match (id.is_cell0(), transport.is_none()) {
+                (true, false) => Some(ProblemKind::Cell0Bus),
+                (false, true) => Some(ProblemKind::NoBus),
+                _ => None,
+            };
+            problems.extend(kind.map(|kind| Problem {
+                field: Field::Transport,
+                kind,
+            }));
+        }
+        InvalidMapping::unless_none(problems)?;
+        let (Some(id), Some(database), Some(transport)) = (id, database, transport) else {
+            return Err(InvalidMapping::one(Field::Row, ProblemKind::Missing));
+        };
+        let revision = key.revision(&[&database.canonical(), &transport.canonical()]);
+        Ok(Self(Arc::new(Inner {
+            id,
+            label: CellLabel::of_row(&raw.uuid.to_ascii_lowercase(), raw.name.as_deref()),
+            database,
+            transport,
+            disabled: raw.disabled,
+            revision,
+        })))
+    }
+
+    /// The cell's id.
+    #[must_use]
+    pub fn id(&self) -> CellId {
+        self.0.id
+    }
+
+    /// What reports call the cell.
+    #[must_use]
+    pub fn label(&self) -> &CellLabel {
+        &self.0.label
+    }
+
+    /// Where its database is.
+    #[must_use]
+    pub fn database(&self) -> &DatabaseLocation {
+        &self.0.database
+    }
+
+    /// Where its bus is.
+    #[must_use]
+    pub fn transport(&self) -> &TransportLocation {
+        &self.0.transport
+    }
+
+    /// Whether the scheduler leaves it out. Nova lists and scatters to disabled cells all the same.
+    #[must_use]
+    pub fn disabled(&self) -> bool {
+        self.0.disabled
+    }
+
+    /// Changes whenever what either URL says changes.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.0.revision
+    }
+}
+
+impl fmt::Debug for CellMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CellMapping")
+            .field("label", &self.0.label)
+            .field("database", &format_args!("{}", self.0.database))
+            .field("transport", &format_args!("{}", self.0.transport))
+            .field("disabled", &self.0.disabled)
+            .field("revision", &self.0.revision)
+            .finish()
+    }
+}
+
+fn name_problem(name: Option<&str>) -> Option<Problem> {
+    let name = name?;
+    let kind = if name.chars().count() > NAME_CHARS {
+        ProblemKind::TooLong(NAME_CHARS)
+    } else if name.chars().any(char::is_control) {
+        ProblemKind::ControlCharacter
+    } else {
+        return None;
+    };
+    Some(Problem {
+        field: Field::Name,
+        kind,
+    })
+}
+
+fn location<T>(
+    field: Field,
+    stored: Option<&SecretText>,
+    base: Option<&SecretText>,
+    parse: impl Fn(&str) -> Result<T, Vec<ProblemKind>>,
+    problems: &mut Vec<Problem>,
+) -> Option<T> {
+    let read = match stored {
+        None => Err(vec![ProblemKind::Missing]),
+        Some(stored) => template::fill(stored, base).and_then(|url| parse(url.expose())),
+    };
+    match read {
+        Ok(location) => Some(location),
+        Err(kinds) => {
+            problems.extend(kinds.into_iter().map(|kind| Problem { field, kind }));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(uuid: &str, database: &str, transport: &str) -> RawCellMapping {
+        RawCellMapping {
+            uuid: uuid.into(),
+            name: Some("cell1".into()),
+            database_connection: Some(database.into()),
+            transport_url: Some(transport.into()),
+            disabled: false,
+        }
+    }
+
+    fn parse(raw: &RawCellMapping) -> Result<CellMapping, InvalidMapping> {
+        CellMapping::parse(
+            raw,
+            &UrlDefaults::default(),
+            &RevisionKey::from_bytes(b"test"),
+        )
+    }
+
+    const CELL1: &str = "6d5bd30e-147b-44db-9ceb-1a392e756c36";
+
+    #[test]
+    fn a_row_as_nova_writes_it_is_valid() {
+        let mapping = parse(&raw(CELL1, "sqlite:///c1.sqlite", "rabbit://n:p@h/c1")).unwrap();
+        assert_eq!(mapping.id().to_string(), CELL1);
+        assert_eq!(mapping.label().to_string(), format!("{CELL1}(cell1)"));
+    }
+
+    #[test]
+    fn all_problems_of_a_row_are_named_at_once_and_no_url_is_repeated() {
+        let mut row = raw("nope", "mysql://u:hunter2@/d?host=x", "zmq://u:hunter2@h/");
+        row.name = Some("a\u{7}".into());
+        let error = parse(&row).unwrap_err().to_string();
+        for part in [
+            "uuid: not a UUID",
+            "name: has a control",
+            "database_connection: no host",
+            "transport_url: unknown",
+        ] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert!(
+            !error.contains("hunter2") && !error.contains("mysql"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn cell0_has_no_bus_and_no_other_cell_goes_without() {
+        let zero = CellId::CELL0.to_string();
+        assert!(parse(&raw(&zero, "sqlite:///c0", "none:///")).is_ok());
+        assert!(parse(&raw(&zero, "sqlite:///c0", "rabbit://h/")).is_err());
+        assert!(parse(&raw(CELL1, "sqlite:///c1", "none:///")).is_err());
+    }
+
+    #[test]
+    fn the_revision_follows_the_content_and_not_its_spelling() {
+        let of = |db: &str, mq: &str| parse(&raw(CELL1, db, mq)).unwrap().revision();
+        let base = of("mysql://u:p@h/d", "rabbit://u:p@h/");
+        assert_eq!(
+            base,
+            of("mysql+pymysql://u:p@H:3306/d", "rabbit://u:p@h:5672//")
+        );
+        assert_ne!(base, of("mysql://u:other@h/d", "rabbit://u:p@h/"));
+        assert_ne!(base, of("mysql://u:p@h/d", "rabbit://u:other@h/"));
+    }
+}

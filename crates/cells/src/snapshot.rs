@@ -1,0 +1,302 @@
+//! One consistent view of all mappings, as of one load.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use crate::id::CellId;
+use crate::label::CellLabel;
+use crate::mapping::{CellMapping, RawCellMapping, UrlDefaults};
+use crate::problem::{Field, InvalidMapping, ProblemKind};
+use crate::revision::RevisionKey;
+use crate::selection::{Choice, RejectedMapping, SelectError, Selection};
+
+/// Counts loads: a later snapshot has a higher epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub(crate) u64);
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// All mappings of one load, in the source's order, with the rejected ones in their places.
+#[derive(Debug)]
+pub struct Snapshot {
+    epoch: Epoch,
+    choices: Vec<Choice>,
+    by_id: HashMap<CellId, usize>,
+}
+
+impl Snapshot {
+    /// The view before the first load: no cells.
+    pub(crate) fn empty() -> Self {
+        Self {
+            epoch: Epoch(0),
+            choices: Vec::new(),
+            by_id: HashMap::new(),
+        }
+    }
+
+    /// Reads every row and applies the rules between rows. A row that breaks one is rejected; the others stand.
+    pub(crate) fn of_rows(
+        epoch: Epoch,
+        rows: &[RawCellMapping],
+        defaults: &UrlDefaults,
+        key: &RevisionKey,
+    ) -> Self {
+        let mut seen = Seen::default();
+        let mut by_id = HashMap::new();
+        let choices: Vec<Choice> = rows
+            .iter()
+            .enumerate()
+            .map(|(n, row)| {
+                let checked = CellMapping::parse(row, defaults, key)
+                    .and_then(|mapping| seen.check(&mapping).map(|()| mapping));
+                match checked {
+                    Ok(mapping) => {
+                        by_id.insert(mapping.id(), n);
+                        Choice::Cell(mapping)
+                    }
+                    Err(problems) => {
+                        let label = CellLabel::of_row(&row.uuid, row.name.as_deref());
+                        tracing::warn!(cell = %label, %problems, "cell mapping rejected");
+                        Choice::Rejected(RejectedMapping::new(label, problems))
+                    }
+                }
+            })
+            .collect();
+        Self {
+            epoch,
+            choices,
+            by_id,
+        }
+    }
+
+    /// Which load this is.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Every row, rejected ones included.
+    #[must_use]
+    pub fn choices(&self) -> &[Choice] {
+        &self.choices
+    }
+
+    /// The valid mappings.
+    pub fn mappings(&self) -> impl Iterator<Item = &CellMapping> {
+        self.choices.iter().filter_map(|choice| match choice {
+            Choice::Cell(mapping) => Some(mapping),
+            Choice::Rejected(_) => None,
+        })
+    }
+
+    /// The valid mapping of this cell.
+    #[must_use]
+    pub fn mapping(&self, id: CellId) -> Option<&CellMapping> {
+        self.by_id.get(&id).and_then(|at| match &self.choices[*at] {
+            Choice::Cell(mapping) => Some(mapping),
+            Choice::Rejected(_) => None,
+        })
+    }
+
+    /// The cells a piece of work is for. Rejected rows are part of the answer, so that a report can account for them.
+    ///
+    /// # Errors
+    /// [`SelectError`] where nothing is selected, or ids are unknown or named twice.
+    pub fn select(&self, selection: &Selection) -> Result<Vec<Choice>, SelectError> {
+        let chosen: Vec<Choice> = match selection {
+            Selection::All => self.choices.clone(),
+            Selection::WithoutCell0 => {
+                self.filtered(|choice| choice.label().id() != Some(CellId::CELL0))
+            }
+            Selection::Enabled => self
+                .filtered(|choice| !matches!(choice, Choice::Cell(mapping) if mapping.disabled())),
+            Selection::Only(ids) => self.only(ids)?,
+        };
+        if chosen.is_empty() {
+            Err(SelectError::NoCells)
+        } else {
+            Ok(chosen)
+        }
+    }
+
+    fn filtered(&self, keep: impl Fn(&Choice) -> bool) -> Vec<Choice> {
+        self.choices
+            .iter()
+            .filter(|choice| keep(choice))
+            .cloned()
+            .collect()
+    }
+
+    fn only(&self, ids: &[CellId]) -> Result<Vec<Choice>, SelectError> {
+        let mut named = HashSet::new();
+        if let Some(id) = ids.iter().find(|id| !named.insert(**id)) {
+            return Err(SelectError::Twice(*id));
+        }
+        let find = |id: &CellId| match self.by_id.get(id) {
+            Some(at) => Some(self.choices[*at].clone()),
+            None => self
+                .choices
+                .iter()
+                .find(|choice| choice.label().id() == Some(*id))
+                .cloned(),
+        };
+        let unknown: Vec<CellId> = ids
+            .iter()
+            .filter(|id| find(id).is_none())
+            .copied()
+            .collect();
+        if unknown.is_empty() {
+            Ok(ids.iter().filter_map(find).collect())
+        } else {
+            Err(SelectError::Unknown(unknown))
+        }
+    }
+}
+
+/// What earlier rows of the set have taken.
+#[derive(Default)]
+struct Seen {
+    ids: HashSet<CellId>,
+    databases: HashSet<String>,
+    buses: HashSet<String>,
+}
+
+impl Seen {
+    fn check(&mut self, mapping: &CellMapping) -> Result<(), InvalidMapping> {
+        if !self.ids.insert(mapping.id()) {
+            return Err(InvalidMapping::one(Field::Row, ProblemKind::DuplicateUuid));
+        }
+        if !self.databases.insert(mapping.database().identity()) {
+            return Err(InvalidMapping::one(
+                Field::Database,
+                ProblemKind::DuplicateDatabase,
+            ));
+        }
+        let bus = mapping.transport();
+        if !bus.is_none() && !self.buses.insert(bus.identity()) {
+            return Err(InvalidMapping::one(
+                Field::Transport,
+                ProblemKind::DuplicateBus,
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(n: u8, database: &str) -> RawCellMapping {
+        RawCellMapping {
+            uuid: format!("00000000-0000-0000-0000-0000000000{n:02x}"),
+            name: Some(format!("cell{n}")),
+            database_connection: Some(database.into()),
+            transport_url: Some(if n == 0 {
+                "none:///".into()
+            } else {
+                format!("fake:///c{n}").as_str().into()
+            }),
+            disabled: n == 2,
+        }
+    }
+
+    fn snapshot(rows: &[RawCellMapping]) -> Snapshot {
+        let key = RevisionKey::from_bytes(b"test");
+        Snapshot::of_rows(Epoch(1), rows, &UrlDefaults::default(), &key)
+    }
+
+    fn names(choices: &[Choice]) -> Vec<&str> {
+        choices
+            .iter()
+            .filter_map(|choice| choice.label().name())
+            .collect()
+    }
+
+    #[test]
+    fn a_bad_row_is_rejected_in_its_place_and_the_others_stand() {
+        let cells = snapshot(&[
+            row(0, "sqlite:///0"),
+            row(1, "gopher://x"),
+            row(2, "sqlite:///2"),
+        ]);
+        assert_eq!(
+            names(&cells.select(&Selection::All).unwrap()),
+            ["cell0", "cell1", "cell2"]
+        );
+        assert!(matches!(cells.choices()[1], Choice::Rejected(_)));
+        assert_eq!(cells.mappings().count(), 2);
+    }
+
+    #[test]
+    fn selections_leave_out_what_they_say() {
+        let cells = snapshot(&[
+            row(0, "sqlite:///0"),
+            row(1, "sqlite:///1"),
+            row(2, "sqlite:///2"),
+        ]);
+        let select = |selection: Selection| cells.select(&selection);
+        assert_eq!(
+            names(&select(Selection::WithoutCell0).unwrap()),
+            ["cell1", "cell2"]
+        );
+        assert_eq!(
+            names(&select(Selection::Enabled).unwrap()),
+            ["cell0", "cell1"]
+        );
+        let two = cells.choices()[2].label().id().unwrap();
+        assert_eq!(
+            names(&select(Selection::Only(vec![two, CellId::CELL0])).unwrap()),
+            ["cell2", "cell0"]
+        );
+        assert_eq!(
+            select(Selection::Only(vec![two, two])).unwrap_err(),
+            SelectError::Twice(two)
+        );
+        let other = CellId::new(uuid::Uuid::from_u128(99));
+        assert_eq!(
+            select(Selection::Only(vec![other])).unwrap_err(),
+            SelectError::Unknown(vec![other])
+        );
+    }
+
+    #[test]
+    fn no_cells_is_an_error_and_not_an_empty_answer() {
+        assert_eq!(
+            snapshot(&[]).select(&Selection::All).unwrap_err(),
+            SelectError::NoCells
+        );
+    }
+
+    #[test]
+    fn rows_that_share_a_uuid_a_database_or_a_bus_are_rejected() {
+        let mut same_bus = row(3, "sqlite:///3");
+        same_bus.transport_url = Some("fake:///c1".into());
+        let rows = [
+            row(1, "sqlite:///1"),
+            row(1, "sqlite:///9"),
+            row(2, "sqlite:///1"),
+            same_bus,
+        ];
+        let kinds: Vec<ProblemKind> = snapshot(&rows)
+            .choices()
+            .iter()
+            .filter_map(|choice| match choice {
+                Choice::Rejected(rejected) => Some(rejected.problems().problems()[0].kind.clone()),
+                Choice::Cell(_) => None,
+            })
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                ProblemKind::DuplicateUuid,
+                ProblemKind::DuplicateDatabase,
+                ProblemKind::DuplicateBus
+            ]
+        );
+    }
+}

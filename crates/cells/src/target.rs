@@ -1,0 +1,136 @@
+//! Targeting: binding a request to one cell, as a new value. Nothing is mutated and nothing is left behind.
+
+use std::fmt;
+use std::sync::Arc;
+
+use context::RequestContext;
+
+use crate::connector::CellConnector;
+use crate::error::CellError;
+use crate::id::CellId;
+use crate::label::CellLabel;
+use crate::mapping::CellMapping;
+use crate::revision::Revision;
+
+/// Both legs of one cell under one revision of its mapping.
+pub(crate) struct Legs<C: CellConnector> {
+    mapping: CellMapping,
+    database: C::Database,
+    messaging: Option<C::Messaging>,
+}
+
+impl<C: CellConnector> Legs<C> {
+    /// Opens both legs or none.
+    pub(crate) fn open(connector: &C, mapping: &CellMapping) -> Result<Self, CellError> {
+        let database = connector.open_database(mapping)?;
+        let messaging = match mapping.transport().is_none() {
+            true => None,
+            false => Some(connector.open_messaging(mapping)?),
+        };
+        Ok(Self {
+            mapping: mapping.clone(),
+            database,
+            messaging,
+        })
+    }
+}
+
+/// This request, this cell, this revision of its mapping, both legs of it (invariant 4).
+///
+/// Holders keep what they hold: a mapping that changes meanwhile makes new contexts and leaves this one whole.
+#[must_use = "a target that is not used asks nothing of the cell"]
+pub struct CellContext<C: CellConnector> {
+    request: RequestContext,
+    legs: Arc<Legs<C>>,
+}
+
+impl<C: CellConnector> CellContext<C> {
+    pub(crate) fn new(request: RequestContext, legs: Arc<Legs<C>>) -> Self {
+        Self { request, legs }
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub fn request(&self) -> &RequestContext {
+        &self.request
+    }
+
+    /// The cell's id.
+    #[must_use]
+    pub fn id(&self) -> CellId {
+        self.legs.mapping.id()
+    }
+
+    /// What reports call the cell.
+    #[must_use]
+    pub fn label(&self) -> &CellLabel {
+        self.legs.mapping.label()
+    }
+
+    /// The mapping this context was made from.
+    #[must_use]
+    pub fn mapping(&self) -> &CellMapping {
+        &self.legs.mapping
+    }
+
+    /// The mapping's revision.
+    #[must_use]
+    pub fn revision(&self) -> Revision {
+        self.legs.mapping.revision()
+    }
+
+    /// The cell's database.
+    #[must_use]
+    pub fn database(&self) -> &C::Database {
+        &self.legs.database
+    }
+
+    /// The cell's bus.
+    ///
+    /// # Errors
+    /// [`NoBus`] for a cell without one: never another cell's bus and never a default one (W-6, W-31).
+    pub fn messaging(&self) -> Result<&C::Messaging, NoBus> {
+        self.legs.messaging.as_ref().ok_or(NoBus)
+    }
+}
+
+impl<C: CellConnector> Clone for CellContext<C> {
+    fn clone(&self) -> Self {
+        Self {
+            request: self.request.clone(),
+            legs: Arc::clone(&self.legs),
+        }
+    }
+}
+
+impl<C: CellConnector> fmt::Debug for CellContext<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CellContext")
+            .field("request", &self.request)
+            .field("mapping", &self.legs.mapping)
+            .finish()
+    }
+}
+
+/// The cell has no bus: its transport is `none:///`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the cell has no message bus")]
+pub struct NoBus;
+
+/// A request could not be bound to a cell.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// No current mapping has this id.
+    #[error("no cell {0} among the current mappings")]
+    Unknown(CellId),
+    /// Its legs could not be opened.
+    #[error("cell {cell} could not be opened")]
+    Open {
+        /// The cell.
+        cell: CellLabel,
+        /// Why.
+        #[source]
+        source: CellError,
+    },
+}

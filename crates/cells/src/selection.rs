@@ -48,6 +48,12 @@ impl RejectedMapping {
     pub fn problems(&self) -> &InvalidMapping {
         &self.problems
     }
+
+    /// The same, to be kept beyond this value.
+    #[must_use]
+    pub fn shared_problems(&self) -> Arc<InvalidMapping> {
+        Arc::clone(&self.problems)
+    }
 }
 
 /// One row of the current mappings: a cell that can be asked, or one that is accounted for as rejected.

@@ -1,1 +1,37 @@
-//! scatter.
+//! Ask every cell at once, and account for each within the budget.
+//!
+//! A **scatter** runs one piece of work in many cells; the **gather** is its [`ScatterReport`], in which every cell asked
+//! for stands exactly once: `asked == answered + failed + timed_out + rejected + skipped`. Answers come out only through a
+//! method that says what missing cells mean. The **budget** is wall-clock time for the whole call: queueing, targeting and
+//! the work itself take from it, and at its end the report is there.
+//!
+//! Async work runs on an [`AsyncExecutor`] ([`TokioExecutor`], feature `tokio`), blocking work on a [`BlockingExecutor`]
+//! ([`ThreadExecutor`], feature `thread`). What the work does is not known here.
+
+mod outcome;
+mod report;
+
+mod policy;
+mod task;
+
+mod ledger;
+
+mod executor;
+
+mod blocking;
+mod scatter;
+
+#[cfg(feature = "thread")]
+pub use executor::thread::{Submitted, ThreadExecutor, ThreadPolicy};
+#[cfg(feature = "tokio")]
+pub use executor::tokio::TokioExecutor;
+pub use executor::{
+    AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, BoxFuture, Job, Refusal,
+};
+pub use outcome::{
+    CellFailure, Outcome, OutcomeKind, Progress, Rejection, SkipReason, Stage, TimedOut,
+};
+pub use policy::ScatterPolicy;
+pub use report::{Answers, CellReport, Counts, Incomplete, Missing, ScatterReport};
+pub use scatter::Scatter;
+pub use task::CellTask;

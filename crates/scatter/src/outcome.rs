@@ -1,0 +1,190 @@
+//! What one cell gave: exactly one of five outcomes, never a sentinel that could be taken for an answer (W-32).
+
+use std::fmt;
+use std::sync::Arc;
+
+use cells::{CellError, ErrorClass, InvalidMapping};
+use uuid::Uuid;
+
+/// What became of one cell that was asked for.
+#[derive(Debug)]
+pub enum Outcome<T> {
+    /// The work ended with a value.
+    Answered(T),
+    /// The work, or targeting before it, ended with an error or a panic.
+    Failed(CellFailure),
+    /// The budget ended first.
+    TimedOut(TimedOut),
+    /// The cell could not be asked at all.
+    Rejected(Rejection),
+    /// The cell was left out on purpose.
+    Skipped(SkipReason),
+}
+
+impl<T> Outcome<T> {
+    /// Which of the five it is.
+    #[must_use]
+    pub fn kind(&self) -> OutcomeKind {
+        match self {
+            Self::Answered(_) => OutcomeKind::Answered,
+            Self::Failed(_) => OutcomeKind::Failed,
+            Self::TimedOut(_) => OutcomeKind::TimedOut,
+            Self::Rejected(_) => OutcomeKind::Rejected,
+            Self::Skipped(_) => OutcomeKind::Skipped,
+        }
+    }
+}
+
+/// The five outcomes by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OutcomeKind {
+    /// See [`Outcome::Answered`].
+    Answered,
+    /// See [`Outcome::Failed`].
+    Failed,
+    /// See [`Outcome::TimedOut`].
+    TimedOut,
+    /// See [`Outcome::Rejected`].
+    Rejected,
+    /// See [`Outcome::Skipped`].
+    Skipped,
+}
+
+impl OutcomeKind {
+    /// The name in tables and JSON documents.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed_out",
+            Self::Rejected => "rejected",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for OutcomeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A failure as the caller sees it: a class, and an id under which the protected log has the details.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CellFailure {
+    class: ErrorClass,
+    id: Uuid,
+}
+
+impl CellFailure {
+    /// Gives the error an id, writes its detail to the log under that id, and keeps the class.
+    pub(crate) fn record(cell: &cells::CellLabel, error: &CellError) -> Self {
+        let failure = Self {
+            class: error.class(),
+            id: Uuid::new_v4(),
+        };
+        // The target's name lets a subscriber route details, which may name hosts and statements, to a protected log.
+        tracing::debug!(
+            target: "nova_cells::detail",
+            %cell, class = %failure.class, id = %failure.id, detail = %error.detail(),
+        );
+        tracing::warn!(%cell, class = %failure.class, id = %failure.id, "cell failed");
+        failure
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn class(self) -> ErrorClass {
+        self.class
+    }
+
+    /// Where the protected log has the details.
+    #[must_use]
+    pub fn id(self) -> Uuid {
+        self.id
+    }
+}
+
+/// How far a cell's work had come when the budget ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimedOut {
+    /// Where it was.
+    pub stage: Stage,
+    /// Whether anything is still going on.
+    pub progress: Progress,
+}
+
+/// The stages of one cell's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Waiting for a free worker or a permit.
+    Queued,
+    /// Binding the request to the cell.
+    Targeting,
+    /// Inside the caller's work.
+    Running,
+}
+
+impl Stage {
+    /// The name in tables and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Targeting => "targeting",
+            Self::Running => "running",
+        }
+    }
+}
+
+/// Whether overdue work had begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Progress {
+    /// It never began and never will.
+    NeverStarted,
+    /// It had begun and was told to stop: an async task is dropped, a thread is abandoned.
+    StillRunning,
+}
+
+/// Why a cell could not be asked.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// Its mapping was refused.
+    Mapping(Arc<InvalidMapping>),
+    /// It is no longer among the current mappings.
+    Gone,
+    /// The executor's queue for it is full.
+    QueueFull,
+    /// The executor is shutting down.
+    ShuttingDown,
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mapping(problems) => problems.fmt(f),
+            Self::Gone => f.write_str("no longer among the current mappings"),
+            Self::QueueFull => f.write_str("too much is queued for this cell"),
+            Self::ShuttingDown => f.write_str("the executor is shutting down"),
+        }
+    }
+}
+
+/// Why a cell was left out on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SkipReason {
+    /// Work of an earlier call is stuck in it, and holds all that the cell may use.
+    Quarantined,
+}
+
+impl fmt::Display for SkipReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Quarantined => f.write_str("earlier work is still stuck in this cell"),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The report of a scatter: every cell asked for, exactly once, and no way to the answers around the missing ones.
+
+use std::fmt;
+use std::time::Duration;
+
+use cells::CellLabel;
+
+use crate::outcome::{Outcome, OutcomeKind};
+
+/// What became of one cell, and how long it took.
+#[derive(Debug)]
+pub struct CellReport<T> {
+    /// Which cell.
+    pub cell: CellLabel,
+    /// What it gave.
+    pub outcome: Outcome<T>,
+    /// From the start of the call until the outcome was known.
+    pub elapsed: Duration,
+    /// Of that, how long the work waited before it began.
+    pub queued: Duration,
+}
+
+/// How many cells had which outcome. `asked == answered + failed + timed_out + rejected + skipped`, always.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Cells asked for.
+    pub asked: usize,
+    /// Cells that answered.
+    pub answered: usize,
+    /// Cells that failed.
+    pub failed: usize,
+    /// Cells that were late.
+    pub timed_out: usize,
+    /// Cells that could not be asked.
+    pub rejected: usize,
+    /// Cells left out on purpose.
+    pub skipped: usize,
+}
+
+/// Every cell's outcome, in the order in which the cells were asked for.
+///
+/// The answers come out only through a method that says what a missing cell means: [`require_all`](Self::require_all),
+/// [`require_any`](Self::require_any), [`require_at_least`](Self::require_at_least) or [`into_parts`](Self::into_parts),
+/// which hands over the missing ones beside them.
+#[derive(Debug)]
+#[must_use = "cells may be missing: say with `require_all`, `require_any` or `into_parts` what that means"]
+pub struct ScatterReport<T> {
+    cells: Vec<CellReport<T>>,
+    elapsed: Duration,
+}
+
+/// The answers of the cells that gave one, in the order asked.
+pub type Answers<T> = Vec<(CellLabel, T)>;
+
+/// A cell that gave no answer.
+pub type Missing = CellReport<std::convert::Infallible>;
+
+impl<T> ScatterReport<T> {
+    pub(crate) fn new(cells: Vec<CellReport<T>>, elapsed: Duration) -> Self {
+        Self { cells, elapsed }
+    }
+
+    /// Wall-clock time of the whole call.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
+    }
+
+    /// How many cells had which outcome.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts {
+            asked: self.cells.len(),
+            ..Counts::default()
+        };
+        for cell in &self.cells {
+            *match cell.outcome.kind() {
+                OutcomeKind::Answered => &mut counts.answered,
+                OutcomeKind::Failed => &mut counts.failed,
+                OutcomeKind::TimedOut => &mut counts.timed_out,
+                OutcomeKind::Rejected => &mut counts.rejected,
+                OutcomeKind::Skipped => &mut counts.skipped,
+            } += 1;
+        }
+        counts
+    }
+
+    /// Whether some cell gave no answer.
+    #[must_use]
+    pub fn is_partial(&self) -> bool {
+        let counts = self.counts();
+        counts.answered < counts.asked
+    }
+
+    /// The answers, if every cell gave one.
+    ///
+    /// # Errors
+    /// [`Incomplete`] with the missing cells; the answers of the others are dropped.
+    pub fn require_all(self) -> Result<Answers<T>, Incomplete> {
+        let asked = self.cells.len();
+        self.require_at_least(asked)
+    }
+
+    /// The answers, if at least one cell gave one.
+    ///
+    /// # Errors
+    /// [`Incomplete`] where none did.
+    pub fn require_any(self) -> Result<Answers<T>, Incomplete> {
+        self.require_at_least(1)
+    }
+
+    /// The answers, if at least this many cells gave one.
+    ///
+    /// # Errors
+    /// [`Incomplete`] where fewer did.
+    pub fn require_at_least(self, needed: usize) -> Result<Answers<T>, Incomplete> {
+        let asked = self.cells.len();
+        let (answers, missing) = self.into_parts();
+        if answers.len() >= needed {
+            Ok(answers)
+        } else {
+            Err(Incomplete {
+                asked,
+                needed,
+                missing,
+            })
+        }
+    }
+
+    /// The answers and the cells that gave none, for callers who show both.
+    #[must_use = "the second part names the cells whose answers are missing"]
+    pub fn into_parts(self) -> (Answers<T>, Vec<Missing>) {
+        let (mut answers, mut missing) = (Vec::new(), Vec::new());
+        for CellReport {
+            cell,
+            outcome,
+            elapsed,
+            queued,
+        } in self.cells
+        {
+            let outcome = match outcome {
+                Outcome::Answered(value) => {
+                    answers.push((cell, value));
+                    continue;
+                }
+                Outcome::Failed(failure) => Outcome::Failed(failure),
+                Outcome::TimedOut(late) => Outcome::TimedOut(late),
+                Outcome::Rejected(why) => Outcome::Rejected(why),
+                Outcome::Skipped(why) => Outcome::Skipped(why),
+            };
+            missing.push(CellReport {
+                cell,
+                outcome,
+                elapsed,
+                queued,
+            });
+        }
+        (answers, missing)
+    }
+
+    /// Every cell's report with its answer turned into something else: to count rows, or to take them over into the
+    /// caller's own report. Missing cells stay in their places.
+    #[must_use]
+    pub fn into_cells(self) -> Vec<CellReport<T>> {
+        self.cells
+    }
+}
+
+/// Fewer cells answered than the caller needs.
+#[derive(Debug)]
+pub struct Incomplete {
+    asked: usize,
+    needed: usize,
+    missing: Vec<Missing>,
+}
+
+impl Incomplete {
+    /// The cells that gave no answer.
+    #[must_use]
+    pub fn missing(&self) -> &[Missing] {
+        &self.missing
+    }
+}
+
+impl fmt::Display for Incomplete {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let answered = self.asked - self.missing.len();
+        write!(
+            f,
+            "{answered} of {} cells answered, {} needed; missing:",
+            self.asked, self.needed
+        )?;
+        for cell in &self.missing {
+            write!(f, " {} {}", cell.cell, cell.outcome.kind())?;
+            match &cell.outcome {
+                Outcome::Failed(failure) => {
+                    write!(f, " ({}, id {})", failure.class(), failure.id())?
+                }
+                Outcome::TimedOut(late) => write!(f, " ({})", late.stage.as_str())?,
+                Outcome::Rejected(why) => write!(f, " ({why})")?,
+                Outcome::Skipped(why) => write!(f, " ({why})")?,
+                Outcome::Answered(never) => match *never {},
+            }
+            f.write_str(",")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Incomplete {}

@@ -24,7 +24,6 @@ impl<C: CellConnector> CellTask<C> {
     }
 
     /// The cell, with the request bound to it.
-    #[must_use]
     pub fn cell(&self) -> &CellContext<C> {
         &self.cell
     }

@@ -3,8 +3,6 @@
 //! Events carry ids and reasons, never secrets. Where they go is a sink's matter; this file has the one that writes
 //! to `tracing`.
 
-use async_trait::async_trait;
-
 use crate::id::{ProjectId, RequestId, UserId};
 
 /// How an audited action ended.
@@ -77,17 +75,14 @@ pub struct AuditError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// Where audit events go.
-#[async_trait]
+/// Where audit events go. Not async: whoever asks for a token or elevates a context must know at once whether the
+/// event was kept. A sink behind a network keeps a bounded queue and fails when that is full.
 pub trait AuditSink: Send + Sync {
-    /// Keeps one event.
+    /// Keeps one event before it returns.
     ///
     /// # Errors
     /// [`AuditError`] where it could not be kept; the caller decides whether its action may go on.
-    ///
-    /// # Cancel safety
-    /// A dropped future may or may not have kept the event; it never keeps half of it.
-    async fn record(&self, event: &AuditEvent) -> Result<(), AuditError>;
+    fn record(&self, event: &AuditEvent) -> Result<(), AuditError>;
 }
 
 /// Writes events to `tracing`, target `nova_audit`. It cannot fail, and keeps nothing by itself.
@@ -110,9 +105,8 @@ impl TracingAudit {
     }
 }
 
-#[async_trait]
 impl AuditSink for TracingAudit {
-    async fn record(&self, event: &AuditEvent) -> Result<(), AuditError> {
+    fn record(&self, event: &AuditEvent) -> Result<(), AuditError> {
         Self::write(event);
         Ok(())
     }

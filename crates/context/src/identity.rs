@@ -4,6 +4,8 @@
 //! none) and Nova's wire form may lack any of them. Whether a combination may do something is policy's matter.
 
 use crate::id::{DomainId, ProjectId, UserId};
+use crate::role::Roles;
+use crate::token::AuthToken;
 
 /// A user as Keystone describes one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +51,19 @@ pub struct Identity {
     pub system_scope: Option<String>,
     /// Whether the project is Keystone's designated admin project; true unless Keystone says otherwise.
     pub is_admin_project: bool,
+}
+
+/// The service that passes a user's request on, as its own token says (8.1). Never mixed with the user's identity.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceIdentity {
+    /// The service's user.
+    pub user: User,
+    /// The service's project.
+    pub project: Project,
+    /// The roles of the service's token.
+    pub roles: Roles,
+    /// The service's token.
+    pub token: Option<AuthToken>,
 }
 
 impl Default for Identity {

@@ -29,14 +29,32 @@ mod read_deleted;
 
 mod token;
 
+mod catalog;
+#[cfg(feature = "serde")]
+mod loose;
+
 mod audit;
 mod request;
+#[cfg(feature = "serde")]
+mod wire;
 
 pub use audit::{AuditError, AuditEvent, AuditOutcome, AuditSink, TracingAudit};
+pub use catalog::{
+    CatalogError, CatalogFault, CatalogProblem, CatalogRules, EndpointQuery, EndpointUrl,
+    Interface, InvalidCatalog, InvalidEndpointUrl, InvalidInterface, NOVA_SERVICE_TYPES,
+    RawCatalog, RawEndpoint, RawService, Scheme, ServiceCatalog,
+};
+#[cfg(feature = "serde")]
+pub use catalog::{CatalogForm, CatalogReadError};
 pub use deadline::Deadline;
 pub use id::{DomainId, InvalidId, ProjectId, RequestId, UserId};
-pub use identity::{Domain, Identity, Project, User};
+pub use identity::{Domain, Identity, Project, ServiceIdentity, User};
 pub use read_deleted::{ReadDeleted, UnknownReadDeleted};
-pub use request::{RequestContext, RequestParts};
+pub use request::{Provenance, RequestContext, RequestParts};
 pub use role::{Role, Roles};
 pub use token::{AuthToken, InvalidToken};
+#[cfg(feature = "serde")]
+pub use wire::{
+    AdminClaim, AdminClaimRefused, InvalidWire, SecretBuf, TrustPolicy, WireContext, WireFault,
+    WireForm, WireProblem, WireRules,
+};

@@ -8,15 +8,13 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::audit::{AuditEvent, AuditOutcome, TracingAudit};
+use crate::catalog::ServiceCatalog;
 use crate::deadline::Deadline;
 use crate::id::RequestId;
-use crate::identity::Identity;
+use crate::identity::{Identity, ServiceIdentity};
 use crate::read_deleted::ReadDeleted;
-use crate::role::Roles;
+use crate::role::{ADMIN, Roles};
 use crate::token::AuthToken;
-
-/// The role that makes a context an administrator's (Nova's default rule `context_is_admin`).
-const ADMIN_ROLE: &str = "admin";
 
 /// What a request brings along, read from headers that a verifier has confirmed.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +33,32 @@ pub struct RequestParts {
     pub remote_address: Option<IpAddr>,
     /// The quota class, where an operator uses them.
     pub quota_class: Option<String>,
+    /// The service that passed the request on, where its own token came along.
+    pub service: Option<ServiceIdentity>,
+    /// Where the cloud's other services answer.
+    pub catalog: ServiceCatalog,
+    /// When the request began; now where nothing is said.
+    pub timestamp: Option<SystemTime>,
+    /// Whether soft-deleted rows are wanted.
+    pub read_deleted: ReadDeleted,
+    /// oslo.context's field of this name; Nova carries it and reads it nowhere.
+    pub resource_uuid: Option<String>,
+    /// oslo.context's field of this name; Nova carries it and reads it nowhere.
+    pub read_only: bool,
+    /// oslo.context's parallel of `read_deleted`; Nova carries it and reads it nowhere.
+    pub show_deleted: bool,
+}
+
+/// Which door a context came in through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Provenance {
+    /// A request whose headers a verifier confirmed.
+    Request,
+    /// A message from the bus.
+    Rpc,
+    /// Work of this process's own, by the task's name.
+    Background(&'static str),
 }
 
 /// Who asks, on whose behalf, with which credentials, by when.
@@ -45,38 +69,36 @@ pub struct RequestContext(Arc<Inner>);
 
 #[derive(Clone)]
 struct Inner {
-    identity: Arc<Identity>,
+    // What never differs between a context and those made from it is behind one more reference.
+    shared: Arc<Shared>,
     roles: Roles,
     is_admin: bool,
-    token: Option<AuthToken>,
     request_id: RequestId,
     global_request_id: Option<RequestId>,
-    remote_address: Option<IpAddr>,
-    quota_class: Option<Arc<str>>,
-    timestamp: SystemTime,
     read_deleted: ReadDeleted,
     deadline: Option<Deadline>,
-    task: Option<&'static str>,
+}
+
+struct Shared {
+    identity: Identity,
+    service: Option<ServiceIdentity>,
+    token: Option<AuthToken>,
+    catalog: ServiceCatalog,
+    remote_address: Option<IpAddr>,
+    quota_class: Option<String>,
+    timestamp: SystemTime,
+    resource_uuid: Option<String>,
+    read_only: bool,
+    show_deleted: bool,
+    provenance: Provenance,
 }
 
 impl RequestContext {
     /// The context of a request whose headers a verifier has confirmed.
     #[must_use]
     pub fn for_request(parts: RequestParts) -> Self {
-        Self(Arc::new(Inner {
-            is_admin: parts.roles.contains(ADMIN_ROLE),
-            identity: Arc::new(parts.identity),
-            roles: parts.roles,
-            token: parts.token,
-            request_id: parts.request_id.unwrap_or_else(RequestId::random),
-            global_request_id: parts.global_request_id,
-            remote_address: parts.remote_address,
-            quota_class: parts.quota_class.map(Into::into),
-            timestamp: SystemTime::now(),
-            read_deleted: ReadDeleted::No,
-            deadline: None,
-            task: None,
-        }))
+        let is_admin = parts.roles.contains(ADMIN);
+        Self::build(parts, is_admin, Provenance::Request)
     }
 
     /// The context of work nobody asked for over the network: a periodic task, an operator's command.
@@ -88,13 +110,60 @@ impl RequestContext {
             roles,
             ..RequestParts::default()
         };
-        Self::for_request(parts).changed(|inner| inner.task = Some(task))
+        let is_admin = parts.roles.contains(ADMIN);
+        Self::build(parts, is_admin, Provenance::Background(task))
+    }
+
+    pub(crate) fn build(parts: RequestParts, is_admin: bool, provenance: Provenance) -> Self {
+        Self(Arc::new(Inner {
+            roles: parts.roles,
+            is_admin,
+            request_id: parts.request_id.unwrap_or_else(RequestId::random),
+            global_request_id: parts.global_request_id,
+            read_deleted: parts.read_deleted,
+            deadline: None,
+            shared: Arc::new(Shared {
+                identity: parts.identity,
+                service: parts.service,
+                token: parts.token,
+                catalog: parts.catalog,
+                remote_address: parts.remote_address,
+                quota_class: parts.quota_class,
+                timestamp: parts.timestamp.unwrap_or_else(SystemTime::now),
+                resource_uuid: parts.resource_uuid,
+                read_only: parts.read_only,
+                show_deleted: parts.show_deleted,
+                provenance,
+            }),
+        }))
+    }
+
+    /// Everything again as parts: what a wire form is written from.
+    #[cfg(feature = "serde")]
+    pub(crate) fn to_parts(&self) -> RequestParts {
+        let shared = &self.0.shared;
+        RequestParts {
+            identity: shared.identity.clone(),
+            roles: self.0.roles.clone(),
+            token: shared.token.clone(),
+            request_id: Some(self.0.request_id.clone()),
+            global_request_id: self.0.global_request_id.clone(),
+            remote_address: shared.remote_address,
+            quota_class: shared.quota_class.clone(),
+            service: shared.service.clone(),
+            catalog: shared.catalog.clone(),
+            timestamp: Some(shared.timestamp),
+            read_deleted: self.0.read_deleted,
+            resource_uuid: shared.resource_uuid.clone(),
+            read_only: shared.read_only,
+            show_deleted: shared.show_deleted,
+        }
     }
 
     /// Whom the request speaks for.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.0.identity
+        &self.0.shared.identity
     }
 
     /// The roles it holds.
@@ -124,25 +193,25 @@ impl RequestContext {
     /// Where the request came from.
     #[must_use]
     pub fn remote_address(&self) -> Option<IpAddr> {
-        self.0.remote_address
+        self.0.shared.remote_address
     }
 
     /// The user's token, where the request brought one.
     #[must_use]
     pub fn token(&self) -> Option<&AuthToken> {
-        self.0.token.as_ref()
+        self.0.shared.token.as_ref()
     }
 
     /// The quota class, where an operator uses them.
     #[must_use]
     pub fn quota_class(&self) -> Option<&str> {
-        self.0.quota_class.as_deref()
+        self.0.shared.quota_class.as_deref()
     }
 
     /// When the context was made.
     #[must_use]
     pub fn timestamp(&self) -> SystemTime {
-        self.0.timestamp
+        self.0.shared.timestamp
     }
 
     /// Whether soft-deleted rows are wanted.
@@ -160,7 +229,68 @@ impl RequestContext {
     /// The background task's name, for contexts of one.
     #[must_use]
     pub fn task(&self) -> Option<&'static str> {
-        self.0.task
+        match self.0.shared.provenance {
+            Provenance::Background(task) => Some(task),
+            Provenance::Request | Provenance::Rpc => None,
+        }
+    }
+
+    /// Which door it came in through.
+    #[must_use]
+    pub fn provenance(&self) -> Provenance {
+        self.0.shared.provenance
+    }
+
+    /// The service that passed the request on, as its own token says.
+    #[must_use]
+    pub fn service(&self) -> Option<&ServiceIdentity> {
+        self.0.shared.service.as_ref()
+    }
+
+    /// Where the cloud's other services answer, for this request.
+    #[must_use]
+    pub fn catalog(&self) -> &ServiceCatalog {
+        &self.0.shared.catalog
+    }
+
+    /// oslo.context's field of this name, carried for Nova's sake.
+    #[must_use]
+    pub fn resource_uuid(&self) -> Option<&str> {
+        self.0.shared.resource_uuid.as_deref()
+    }
+
+    /// oslo.context's field of this name, carried for Nova's sake.
+    #[must_use]
+    pub fn read_only(&self) -> bool {
+        self.0.shared.read_only
+    }
+
+    /// oslo.context's field of this name, carried for Nova's sake.
+    #[must_use]
+    pub fn show_deleted(&self) -> bool {
+        self.0.shared.show_deleted
+    }
+
+    /// A request of its own that this one causes: a fresh request id, everything else as it is. The chain's id
+    /// (`global_request_id`) is this request's where it has none yet, so that both are found together.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        let chain = self.0.global_request_id.as_ref();
+        let chain = chain.unwrap_or(&self.0.request_id).clone();
+        self.changed(|inner| {
+            inner.global_request_id = Some(chain);
+            inner.request_id = RequestId::random();
+        })
+    }
+
+    /// The same request with only those of its roles that `roles` lists, too; an administrator's rights go with the
+    /// role `admin`. For handing work to code that needs less.
+    #[must_use]
+    pub fn restricted_to(&self, roles: &Roles) -> Self {
+        self.changed(|inner| {
+            inner.roles = inner.roles.intersect(roles);
+            inner.is_admin = inner.is_admin && inner.roles.contains(ADMIN);
+        })
     }
 
     /// The same request with a deadline, or with the earlier of the one it has and this one.
@@ -184,12 +314,12 @@ impl RequestContext {
     pub fn elevated(&self, why: &str) -> Self {
         let mut event = AuditEvent::new("context/elevate", AuditOutcome::Success).reason(why);
         event.request_id = Some(self.0.request_id.clone());
-        event.user.clone_from(&self.0.identity.user.id);
-        event.project.clone_from(&self.0.identity.project.id);
+        event.user.clone_from(&self.0.shared.identity.user.id);
+        event.project.clone_from(&self.0.shared.identity.project.id);
         TracingAudit::write(&event);
         self.changed(|inner| {
             inner.is_admin = true;
-            inner.roles = inner.roles.with(ADMIN_ROLE);
+            inner.roles = inner.roles.with(ADMIN);
         })
     }
 
@@ -205,11 +335,11 @@ impl fmt::Debug for RequestContext {
         // Ids only: names are personal data, the token is a secret, the rest is noise in a log line.
         f.debug_struct("RequestContext")
             .field("request_id", &self.0.request_id.as_str())
-            .field("user", &self.0.identity.user.id)
-            .field("project", &self.0.identity.project.id)
+            .field("user", &self.0.shared.identity.user.id)
+            .field("project", &self.0.shared.identity.project.id)
             .field("is_admin", &self.0.is_admin)
             .field("read_deleted", &self.0.read_deleted)
-            .field("task", &self.0.task)
+            .field("provenance", &self.0.shared.provenance)
             .finish_non_exhaustive()
     }
 }
@@ -249,6 +379,25 @@ mod tests {
             member().with_deadline(late).with_deadline(soon).deadline(),
             Some(soon)
         );
+    }
+
+    #[test]
+    fn a_child_keeps_the_chain_and_never_gains_rights() {
+        let parent = member();
+        let child = parent.child();
+        assert_ne!(child.request_id(), parent.request_id());
+        assert_eq!(child.global_request_id(), Some(parent.request_id()));
+        assert_eq!(child.child().global_request_id(), Some(parent.request_id()));
+        assert_eq!((child.roles(), child.is_admin()), (parent.roles(), false));
+    }
+
+    #[test]
+    fn restricting_takes_roles_and_rights_away_and_never_adds() {
+        let admin = member().elevated("test");
+        let readers: Roles = ["reader", "member"].into_iter().collect();
+        let less = admin.restricted_to(&readers);
+        assert_eq!(less.roles(), &["member"].into_iter().collect());
+        assert!(!less.is_admin());
     }
 
     #[test]

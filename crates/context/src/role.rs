@@ -5,6 +5,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// The role that makes a context an administrator's (Nova's default rule `context_is_admin`).
+pub(crate) const ADMIN: &str = "admin";
+
+/// Whether a role's name is longer than Keystone's column or would break a line of a log.
+#[cfg(feature = "serde")]
+pub(crate) fn is_malformed(name: &str) -> bool {
+    name.chars().count() > 255 || name.chars().any(char::is_control)
+}
+
 /// One role's name. `Admin` equals `admin`, as in oslo.policy's `role:` check (nova-facts 1.2).
 #[derive(Clone)]
 pub struct Role(Arc<str>);
@@ -23,9 +32,20 @@ impl Role {
     }
 }
 
+impl Role {
+    /// Whether this is the role of that name, case aside.
+    #[must_use]
+    pub fn is(&self, name: &str) -> bool {
+        if self.0.is_ascii() && name.is_ascii() {
+            return self.0.eq_ignore_ascii_case(name);
+        }
+        self.0.to_lowercase() == name.to_lowercase()
+    }
+}
+
 impl PartialEq for Role {
     fn eq(&self, other: &Self) -> bool {
-        self.0.to_lowercase() == other.0.to_lowercase()
+        self.is(&other.0)
     }
 }
 
@@ -51,7 +71,14 @@ impl Roles {
     /// Whether a role of this name is held, case aside.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.0.contains(&Role::new(name))
+        self.0.iter().any(|role| role.is(name))
+    }
+
+    /// The roles that both lists hold, in this one's order.
+    #[must_use]
+    pub fn intersect(&self, other: &Self) -> Self {
+        let shared = self.0.iter().filter(|role| other.0.contains(role));
+        Self(shared.cloned().collect())
     }
 
     /// The same list with one more role, unless it is held already (Nova's `elevated` appends `admin` so).

@@ -1,0 +1,112 @@
+//! How far the sender of a wire context is believed about being an administrator (W-26).
+//!
+//! Nova believes `is_admin: true` from whoever can publish to the bus. Here the claim is data and the receiver
+//! decides. Roles and ids are the sender's words, too: where that matters, verify the token and use what Keystone
+//! answers instead.
+
+use super::WireContext;
+use crate::request::{Provenance, RequestContext};
+use crate::role::Roles;
+
+/// What a wire context says about `is_admin`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminClaim {
+    /// The key is missing: Nova reads that as "no".
+    Missing,
+    /// `null`: Nova computes it from policy.
+    Unknown,
+    /// `true`.
+    Yes,
+    /// `false`.
+    No,
+}
+
+/// What a receiver makes of the claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TrustPolicy {
+    /// Believes it, as Nova does. Only where everybody who can publish may be an administrator.
+    Accept,
+    /// Ignores it: a context is an administrator's if it carries the role `admin`.
+    Recompute,
+    /// As [`Recompute`](Self::Recompute), but a claim of `true` without the role `admin` refuses the whole message.
+    Refuse,
+}
+
+/// A message claims administrator's rights that its roles do not give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the context claims to be an administrator's without the role")]
+pub struct AdminClaimRefused;
+
+impl TrustPolicy {
+    pub(super) fn decide(
+        self,
+        claim: AdminClaim,
+        roles: &Roles,
+    ) -> Result<bool, AdminClaimRefused> {
+        let by_role = roles.contains(crate::role::ADMIN);
+        match (self, claim) {
+            (Self::Accept, AdminClaim::Yes) => Ok(true),
+            (Self::Accept, AdminClaim::No | AdminClaim::Missing) => Ok(false),
+            (Self::Accept, AdminClaim::Unknown) | (Self::Recompute, _) => Ok(by_role),
+            (Self::Refuse, AdminClaim::Yes) if !by_role => Err(AdminClaimRefused),
+            (Self::Refuse, _) => Ok(by_role),
+        }
+    }
+}
+
+impl RequestContext {
+    /// The context of a message from the bus, as far as `trust` goes.
+    ///
+    /// # Errors
+    /// [`AdminClaimRefused`] under [`TrustPolicy::Refuse`] where the message claims more than its roles give.
+    pub fn for_rpc(wire: WireContext, trust: TrustPolicy) -> Result<Self, AdminClaimRefused> {
+        let is_admin = trust.decide(wire.claim, &wire.parts.roles)?;
+        Ok(Self::build(wire.parts, is_admin, Provenance::Rpc))
+    }
+
+    /// The twin that travels: everything of this context that Nova's form has a key for, `is_admin` as a claim.
+    #[must_use]
+    pub fn to_wire(&self) -> WireContext {
+        WireContext {
+            parts: self.to_parts(),
+            claim: if self.is_admin() {
+                AdminClaim::Yes
+            } else {
+                AdminClaim::No
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(
+        trust: TrustPolicy,
+        claim: AdminClaim,
+        role: &str,
+    ) -> Result<bool, AdminClaimRefused> {
+        trust.decide(claim, &[role].into_iter().collect())
+    }
+
+    #[test]
+    fn a_claim_is_believed_only_by_who_said_so() {
+        use AdminClaim::{Missing, No, Unknown, Yes};
+        use TrustPolicy::{Accept, Recompute, Refuse};
+        for (trust, claim, role, expected) in [
+            (Accept, Yes, "member", Ok(true)),
+            (Accept, Missing, "admin", Ok(false)),
+            (Accept, No, "admin", Ok(false)),
+            (Accept, Unknown, "Admin", Ok(true)),
+            (Accept, Unknown, "member", Ok(false)),
+            (Recompute, Yes, "member", Ok(false)),
+            (Recompute, No, "admin", Ok(true)),
+            (Refuse, Yes, "member", Err(AdminClaimRefused)),
+            (Refuse, Yes, "admin", Ok(true)),
+            (Refuse, No, "member", Ok(false)),
+        ] {
+            assert_eq!(decide(trust, claim, role), expected, "{trust:?} {claim:?}");
+        }
+    }
+}

@@ -1,1 +1,24 @@
-//! conformance.
+//! What tests and demonstrations need: clouds shaped like Nova's, made in a moment.
+//!
+//! [`CloudBuilder`] writes `nova_api`, cell0 and any number of cells as SQLite files with Nova's own tables, filled with
+//! servers that are awkward on purpose: ties, NULLs, names that differ in case or accent, deleted and hidden rows.
+//! [`HeldCell`] makes one of them hang for real.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use nova_conformance::CloudBuilder;
+//!
+//! let folder = tempfile::tempdir()?;
+//! let cloud = CloudBuilder::new().cells(2).servers(40).build(folder.path()).await?;
+//! assert_eq!(cloud.cells().len(), 3); // cell0 is one of them
+//! assert!(cloud.api_url().starts_with("sqlite:////"));
+//! # Ok(()) })
+//! # }
+//! ```
+
+mod cloud;
+
+pub use cloud::{
+    Cloud, CloudBuilder, CloudCell, CloudError, HeldCell, Population, Rng, ServerSeed, write_cell,
+};

@@ -27,18 +27,27 @@ mod identity;
 mod deadline;
 mod read_deleted;
 
+mod audit;
+mod catalog;
 mod token;
 
-mod catalog;
 #[cfg(feature = "serde")]
 mod loose;
+#[cfg(any(feature = "serde", feature = "audit-file"))]
+mod timestamp;
 
-mod audit;
+mod auth;
 mod request;
 #[cfg(feature = "serde")]
 mod wire;
 
-pub use audit::{AuditError, AuditEvent, AuditOutcome, AuditSink, TracingAudit};
+pub use audit::{
+    AuditClass, AuditCounts, AuditError, AuditEvent, AuditJournal, AuditOutcome, AuditSink,
+    FailMode, NotAudited, TracingAudit,
+};
+#[cfg(feature = "audit-file")]
+pub use audit::{ChainFault, ChainHead, FileAudit, OpenFileAuditError, verify_chain};
+pub use auth::{Auth, AuthError, AuthPlugin, CatalogAuth, Endpoint, EndpointPolicy, Guard};
 pub use catalog::{
     CatalogError, CatalogFault, CatalogProblem, CatalogRules, EndpointQuery, EndpointUrl,
     Interface, InvalidCatalog, InvalidEndpointUrl, InvalidInterface, NOVA_SERVICE_TYPES,
@@ -52,7 +61,11 @@ pub use identity::{Domain, Identity, Project, ServiceIdentity, User};
 pub use read_deleted::{ReadDeleted, UnknownReadDeleted};
 pub use request::{Provenance, RequestContext, RequestParts};
 pub use role::{Role, Roles};
-pub use token::{AuthToken, InvalidToken};
+pub use token::{
+    AuthToken, Credentials, GrantedToken, InvalidToken, TokenAccess, TokenFingerprint, TokenGone,
+    TokenKeeper, TokenOwner, TokenPolicy, TokenPurpose, TokenShape, TokenVerifier, VerifiedToken,
+    VerifyError,
+};
 #[cfg(feature = "serde")]
 pub use wire::{
     AdminClaim, AdminClaimRefused, InvalidWire, SecretBuf, TrustPolicy, WireContext, WireFault,

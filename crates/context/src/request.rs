@@ -4,10 +4,12 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::audit::{AuditEvent, AuditOutcome, TracingAudit};
+use crate::audit::{AuditEvent, AuditOutcome, NotAudited};
+use crate::auth::{Auth, AuthError, AuthPlugin, CatalogAuth, Guard};
 use crate::catalog::ServiceCatalog;
 use crate::deadline::Deadline;
 use crate::id::RequestId;
@@ -47,6 +49,11 @@ pub struct RequestParts {
     pub read_only: bool,
     /// oslo.context's parallel of `read_deleted`; Nova carries it and reads it nowhere.
     pub show_deleted: bool,
+    /// Where tokens and endpoints come from, where it is not the context's own token and catalog (Nova's
+    /// `user_auth_plugin`). Never on the wire.
+    pub plugin: Option<Arc<dyn AuthPlugin>>,
+    /// Policies and journal; the default grants no token to anybody. Never on the wire.
+    pub guard: Arc<Guard>,
 }
 
 /// Which door a context came in through.
@@ -83,6 +90,9 @@ struct Shared {
     identity: Identity,
     service: Option<ServiceIdentity>,
     token: Option<AuthToken>,
+    plugin: Arc<dyn AuthPlugin>,
+    own_plugin: bool,
+    guard: Arc<Guard>,
     catalog: ServiceCatalog,
     remote_address: Option<IpAddr>,
     quota_class: Option<String>,
@@ -115,6 +125,12 @@ impl RequestContext {
     }
 
     pub(crate) fn build(parts: RequestParts, is_admin: bool, provenance: Provenance) -> Self {
+        let own_plugin = parts.plugin.is_some();
+        let plugin = parts.plugin.unwrap_or_else(|| {
+            let service = parts.service.as_ref().and_then(|s| s.token.clone());
+            let own = CatalogAuth::new(parts.token.clone(), parts.catalog.clone());
+            Arc::new(own.with_service_token(service))
+        });
         Self(Arc::new(Inner {
             roles: parts.roles,
             is_admin,
@@ -126,6 +142,9 @@ impl RequestContext {
                 identity: parts.identity,
                 service: parts.service,
                 token: parts.token,
+                plugin,
+                own_plugin,
+                guard: parts.guard,
                 catalog: parts.catalog,
                 remote_address: parts.remote_address,
                 quota_class: parts.quota_class,
@@ -157,6 +176,8 @@ impl RequestContext {
             resource_uuid: shared.resource_uuid.clone(),
             read_only: shared.read_only,
             show_deleted: shared.show_deleted,
+            plugin: shared.own_plugin.then(|| shared.plugin.clone()),
+            guard: shared.guard.clone(),
         }
     }
 
@@ -196,7 +217,36 @@ impl RequestContext {
         self.0.shared.remote_address
     }
 
-    /// The user's token, where the request brought one.
+    /// This context's credentials, behind policy and audit.
+    ///
+    /// # Errors
+    /// [`AuthError::NoToken`] for anonymous contexts and background tasks that brought no plugin.
+    pub fn auth(&self) -> Result<Auth<'_>, AuthError> {
+        let shared = &self.0.shared;
+        if shared.token.is_none() && !shared.own_plugin {
+            return Err(AuthError::NoToken);
+        }
+        Ok(Auth::new(self, &*shared.plugin))
+    }
+
+    /// Policies and journal of this context.
+    #[must_use]
+    pub fn guard(&self) -> &Guard {
+        &self.0.shared.guard
+    }
+
+    /// An audit event with this request as its initiator.
+    #[must_use]
+    pub fn event(&self, action: &'static str, outcome: AuditOutcome) -> AuditEvent {
+        let mut event = AuditEvent::new(action, outcome);
+        event.request_id = Some(self.0.request_id.clone());
+        event.user.clone_from(&self.0.shared.identity.user.id);
+        event.project.clone_from(&self.0.shared.identity.project.id);
+        event.address = self.0.shared.remote_address;
+        event
+    }
+
+    /// The user's token, where the request brought one. Its text needs a grant: see [`auth`](Self::auth).
     #[must_use]
     pub fn token(&self) -> Option<&AuthToken> {
         self.0.shared.token.as_ref()
@@ -309,18 +359,29 @@ impl RequestContext {
         self.changed(|inner| inner.read_deleted = mode)
     }
 
-    /// The same request with an administrator's rights. The reason goes to the audit trail.
+    /// The same request with an administrator's rights. The reason goes to the audit trail. Where that must keep it
+    /// and cannot, the context comes back as it is, without the rights: see [`try_elevated`](Self::try_elevated).
     #[must_use]
+    #[track_caller]
     pub fn elevated(&self, why: &str) -> Self {
-        let mut event = AuditEvent::new("context/elevate", AuditOutcome::Success).reason(why);
-        event.request_id = Some(self.0.request_id.clone());
-        event.user.clone_from(&self.0.shared.identity.user.id);
-        event.project.clone_from(&self.0.shared.identity.project.id);
-        TracingAudit::write(&event);
-        self.changed(|inner| {
+        self.try_elevated(why).unwrap_or_else(|_| self.clone())
+    }
+
+    /// The same request with an administrator's rights, or the reason why that could not be written down.
+    ///
+    /// # Errors
+    /// [`NotAudited`] where a sink failed and elevation fails closed; the failure is logged already.
+    #[track_caller]
+    pub fn try_elevated(&self, why: &str) -> Result<Self, NotAudited> {
+        let event = self
+            .event("context/elevate", AuditOutcome::Success)
+            .location(Location::caller())
+            .reason(why);
+        self.0.shared.guard.journal.record(&event)?;
+        Ok(self.changed(|inner| {
             inner.is_admin = true;
             inner.roles = inner.roles.with(ADMIN);
-        })
+        }))
     }
 
     fn changed(&self, change: impl FnOnce(&mut Inner)) -> Self {

@@ -6,7 +6,8 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use nova_context::{
-    AdminClaim, InvalidWire, ReadDeleted, RequestContext, TrustPolicy, WireContext, WireForm,
+    AdminClaim, AuthToken, GrantedToken, Guard, InvalidWire, ReadDeleted, RequestContext,
+    TokenAccess, TokenOwner, TokenPolicy, TokenPurpose, TrustPolicy, WireContext, WireForm,
     WireRules,
 };
 use serde_json::{Value, json};
@@ -24,6 +25,27 @@ fn problems(json: &str) -> Vec<String> {
     }
 }
 
+fn grant(token: &AuthToken) -> GrantedToken {
+    let guard = Guard {
+        tokens: TokenPolicy::default().grant("rpc", TokenPurpose::Bus),
+        ..Guard::default()
+    };
+    guard
+        .open(token, &TokenAccess::for_bus("rpc"), TokenOwner::User, None)
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a peer gets: the context written with its own token.
+fn sent(ctx: &RequestContext, form: WireForm) -> Value {
+    let Some(token) = ctx.token() else {
+        panic!("the context has a token")
+    };
+    match ctx.to_wire().expose_json(form, &grant(token)) {
+        Ok(bytes) => value(bytes.expose()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
 fn value(bytes: &[u8]) -> Value {
     serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}"))
 }
@@ -34,10 +56,7 @@ fn novas_dict_comes_back_key_for_key() {
     let ctx = RequestContext::for_rpc(wire, TrustPolicy::Recompute).unwrap();
     assert_eq!(ctx.identity().user.name.as_deref(), Some("demo"));
     assert_eq!(ctx.catalog().urls().count(), 72);
-    assert_eq!(
-        value(ctx.to_wire().expose_json(WireForm::Dict).expose()),
-        value(DICT)
-    );
+    assert_eq!(sent(&ctx, WireForm::Dict), value(DICT));
 }
 
 #[test]
@@ -47,14 +66,14 @@ fn a_real_message_is_read_and_written_with_prefixed_keys() {
     let message = body["oslo.message"].as_str().unwrap();
     let rules = WireRules::default();
     let wire = WireContext::from_json(message.as_bytes(), WireForm::Rpc, &rules).unwrap();
-    let mut sent = value(message.as_bytes());
-    let sent = sent.as_object_mut().unwrap();
-    let taken = WireContext::take_from(&mut sent.clone(), WireForm::Rpc, &rules).unwrap();
-    sent.retain(|key, _| key.starts_with("_context_"));
+    let mut original = value(message.as_bytes());
+    let original = original.as_object_mut().unwrap();
+    let taken = WireContext::take_from(&mut original.clone(), WireForm::Rpc, &rules).unwrap();
+    original.retain(|key, _| key.starts_with("_context_"));
     for wire in [wire, taken] {
         let ctx = RequestContext::for_rpc(wire, TrustPolicy::Refuse).unwrap();
-        let written = value(ctx.to_wire().expose_json(WireForm::Rpc).expose());
-        assert_eq!(&written, &Value::Object(sent.clone()));
+        let written = sent(&ctx, WireForm::Rpc);
+        assert_eq!(&written, &Value::Object(original.clone()));
     }
 }
 
@@ -146,6 +165,14 @@ fn what_is_no_object_or_too_long_is_refused() {
     assert!(matches!(read("{} x"), Err(InvalidWire::NotAnObject { .. })));
     let long = format!("{{\"x\":\"{}\"}}", "y".repeat(1 << 20));
     assert!(matches!(read(&long), Err(InvalidWire::TooLong { .. })));
+}
+
+#[test]
+fn a_token_that_was_wiped_is_not_sent() {
+    let wire = WireContext::from_json(DICT, WireForm::Dict, &WireRules::default()).unwrap();
+    let granted = grant(wire.parts().token.as_ref().unwrap());
+    granted.rejected();
+    assert!(wire.expose_json(WireForm::Dict, &granted).is_err());
 }
 
 #[test]

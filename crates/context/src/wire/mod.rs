@@ -8,7 +8,6 @@ mod key;
 mod problem;
 mod read;
 mod secret_buf;
-mod timestamp;
 mod trust;
 mod write;
 

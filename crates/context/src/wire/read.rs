@@ -20,14 +20,15 @@ use serde::de::{
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
+use super::WireContext;
 use super::key::{Key, WireForm};
 use super::problem::{InvalidWire, WireFault, WireProblem};
 use super::trust::AdminClaim;
-use super::{WireContext, timestamp};
 use crate::catalog::{CatalogForm, CatalogRules, RawCatalog, ServiceCatalog, Services};
 use crate::id::InvalidId;
 use crate::loose::{Loose, Shape, Shaped};
 use crate::request::RequestParts;
+use crate::timestamp;
 use crate::token::AuthToken;
 
 /// What a wire context may be.

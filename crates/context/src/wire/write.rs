@@ -1,34 +1,42 @@
 //! Writing a wire context: Nova's 25 keys with the aliases that old peers read, in a buffer that wipes itself.
 //!
-//! The token is written only by `expose_..`; everything else leaves `null` in its place.
+//! The token is written only by who was granted it; everything else leaves `null` in its place.
 
 use serde::ser::{SerializeMap, Serializer};
 
+use super::WireContext;
 use super::key::WireForm;
 use super::secret_buf::SecretBuf;
 use super::trust::AdminClaim;
-use super::{WireContext, timestamp};
 use crate::catalog::CatalogForm;
+use crate::timestamp;
+use crate::token::{GrantedToken, TokenGone};
 
 impl WireContext {
-    /// The JSON object with the token in it. The bytes are a secret: send them and drop them.
-    #[must_use]
-    pub fn expose_json(&self, form: WireForm) -> SecretBuf {
-        self.json(form, true)
+    /// The JSON object with the granted token in it. The bytes are a secret: send them and drop them.
+    ///
+    /// # Errors
+    /// [`TokenGone`] where the token ended since the grant.
+    pub fn expose_json(
+        &self,
+        form: WireForm,
+        token: &GrantedToken,
+    ) -> Result<SecretBuf, TokenGone> {
+        token.expose(|text| self.json(form, Some(text)))
     }
 
     /// The JSON object with `null` for the token: for peers that need none, and for logs that may hold ids.
     #[must_use]
     pub fn json_without_token(&self, form: WireForm) -> String {
-        String::from_utf8(self.json(form, false).expose().to_vec()).unwrap_or_default()
+        String::from_utf8(self.json(form, None).expose().to_vec()).unwrap_or_default()
     }
 
-    fn json(&self, form: WireForm, with_token: bool) -> SecretBuf {
+    fn json(&self, form: WireForm, token: Option<&str>) -> SecretBuf {
         // An endpoint takes about 80 bytes; growing is safe, but costs a copy.
         let mut buffer = SecretBuf::with_capacity(2048 + 100 * self.parts.catalog.urls().count());
         let mut json = serde_json::Serializer::new(&mut buffer);
         // Into memory, with text keys only: nothing there can fail.
-        let written = self.serialize(&mut json, form, with_token);
+        let written = self.serialize(&mut json, form, token);
         debug_assert!(written.is_ok());
         buffer
     }
@@ -37,7 +45,7 @@ impl WireContext {
         &self,
         to: S,
         form: WireForm,
-        with_token: bool,
+        token: Option<&str>,
     ) -> Result<S::Ok, S::Error> {
         let parts = &self.parts;
         let who = &parts.identity;
@@ -73,10 +81,7 @@ impl WireContext {
         );
         entry!("read_only", parts.read_only);
         entry!("show_deleted", parts.show_deleted);
-        match parts.token.as_ref().filter(|_| with_token) {
-            Some(token) => entry!("auth_token", token.expose()),
-            None => entry!("auth_token", ()),
-        }
+        entry!("auth_token", token);
         entry!(
             "request_id",
             parts.request_id.as_ref().map(|id| id.as_str())

@@ -66,7 +66,7 @@ fn literal(text: &mut &str, expected: char) -> Option<()> {
 }
 
 /// Reads a timestamp; `None` where Python raises `ValueError`.
-pub(super) fn parse(mut text: &str) -> Option<SystemTime> {
+pub(crate) fn parse(mut text: &str) -> Option<SystemTime> {
     let text = &mut text;
     let year = digits(text, 4, 4)?;
     literal(text, '-')?;
@@ -104,7 +104,7 @@ pub(super) fn parse(mut text: &str) -> Option<SystemTime> {
 
 /// Writes a timestamp with six digits of fraction; what is finer than a microsecond is cut off. Times that the four
 /// digits of a year cannot hold become the nearest that they can.
-pub(super) fn format(time: SystemTime) -> String {
+pub(crate) fn format(time: SystemTime) -> String {
     let micros = match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
         Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |m| -m),

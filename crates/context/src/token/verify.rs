@@ -1,0 +1,61 @@
+//! The seam behind which a token is checked with Keystone, and what Keystone says of a good one.
+//!
+//! Only the seam: whoever speaks HTTP implements it elsewhere.
+
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+
+use super::secret::AuthToken;
+use crate::catalog::ServiceCatalog;
+use crate::identity::Identity;
+use crate::role::Roles;
+
+/// What Keystone says of a token it accepts.
+#[derive(Debug, Clone)]
+pub struct VerifiedToken {
+    /// Whom the token is for, and its scope.
+    pub identity: Identity,
+    /// The roles it carries.
+    pub roles: Roles,
+    /// The catalog for its holder.
+    pub catalog: ServiceCatalog,
+    /// When it ends.
+    pub expires_at: SystemTime,
+}
+
+/// A token could not be verified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// Keystone does not accept it: unknown, revoked, expired. A 401 for the caller.
+    #[error("the token is not valid")]
+    Invalid,
+    /// Keystone could not be asked. A 503 for the caller, never a 401.
+    #[error("the identity service is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl VerifyError {
+    /// Whether asking again later may help.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Invalid => false,
+            Self::Unavailable(_) => true,
+        }
+    }
+}
+
+/// Asks Keystone what a token is worth.
+#[async_trait]
+pub trait TokenVerifier: Send + Sync {
+    /// Verifies one token.
+    ///
+    /// # Errors
+    /// [`VerifyError`]: not valid, or not to be found out.
+    ///
+    /// # Cancel safety
+    /// Dropping the future gives the question up; no verdict is remembered half-made.
+    async fn verify(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError>;
+}

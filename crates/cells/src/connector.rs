@@ -24,4 +24,12 @@ pub trait CellConnector: Send + Sync + 'static {
     /// # Errors
     /// As for [`open_database`](Self::open_database).
     fn open_messaging(&self, mapping: &CellMapping) -> Result<Self::Messaging, CellError>;
+
+    /// Told once of handles that were replaced and are still held at the end of the drain limit: closes what is under
+    /// them, so that an old password or address is not used any longer. Must not block; work still going on fails.
+    ///
+    /// Handles that nobody holds any more are dropped without this call.
+    fn abandon(&self, database: &Self::Database, messaging: Option<&Self::Messaging>) {
+        let _nothing_to_close = (database, messaging);
+    }
 }

@@ -5,6 +5,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 
 /// What kind of failure it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,10 +117,11 @@ impl fmt::Display for ErrorClass {
     }
 }
 
-/// A failure inside one cell.
+/// A failure inside one cell. Clones share the detail: one failed opening is told to everybody who waited for it.
+#[derive(Clone)]
 pub struct CellError {
     class: ErrorClass,
-    detail: Box<dyn Error + Send + Sync>,
+    detail: Arc<dyn Error + Send + Sync>,
 }
 
 impl CellError {
@@ -128,7 +130,7 @@ impl CellError {
     pub fn new(class: ErrorClass, detail: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             class,
-            detail: detail.into(),
+            detail: Arc::from(detail.into()),
         }
     }
 

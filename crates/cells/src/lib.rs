@@ -40,12 +40,24 @@ mod error;
 mod connector;
 mod source;
 
-mod cells;
+mod clock;
+mod policy;
+mod sync;
+
+mod cache;
+mod checks;
 mod selection;
 mod snapshot;
 mod target;
 
+mod cells;
+mod options;
+mod reload;
+mod upkeep;
+
+pub use cache::{CacheEntry, CacheEvent, CacheEventKind, CloseReason, EntryState};
 pub use cells::Cells;
+pub use clock::{Clock, ManualClock, SystemClock};
 pub use connector::CellConnector;
 pub use error::{CellError, ErrorClass, Fault};
 pub use id::{CellId, InvalidCellId};
@@ -55,6 +67,8 @@ pub use location::{
     TlsOptions, TransportLocation,
 };
 pub use mapping::{CellMapping, RawCellMapping, UrlDefaults};
+pub use options::CellsOptions;
+pub use policy::CachePolicy;
 pub use problem::{Field, InvalidMapping, Problem, ProblemKind, Word};
 pub use revision::{NoRandom, Revision, RevisionKey};
 pub use secret::SecretText;
@@ -62,3 +76,4 @@ pub use selection::{Choice, RejectedMapping, SelectError, Selection};
 pub use snapshot::{Epoch, Snapshot};
 pub use source::{MappingSource, StaticSource};
 pub use target::{CellContext, NoBus, TargetError};
+pub use upkeep::{Invalidation, Upkeep};

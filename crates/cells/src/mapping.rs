@@ -143,6 +143,13 @@ impl CellMapping {
         self.0.disabled
     }
 
+    /// Whether nothing at all differs, so that what was opened for one is right for the other.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.revision() == other.revision()
+            && self.label() == other.label()
+            && self.disabled() == other.disabled()
+    }
+
     /// Changes whenever what either URL says changes.
     #[must_use]
     pub fn revision(&self) -> Revision {

@@ -3,15 +3,15 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use crate::checks::Checks;
 use crate::id::CellId;
 use crate::label::CellLabel;
-use crate::mapping::{CellMapping, RawCellMapping, UrlDefaults};
+use crate::mapping::{CellMapping, RawCellMapping};
 use crate::problem::{Field, InvalidMapping, ProblemKind};
-use crate::revision::RevisionKey;
 use crate::selection::{Choice, RejectedMapping, SelectError, Selection};
 
-/// Counts loads: a later snapshot has a higher epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Numbers loads in the order in which they began; 0 is before the first. Numbers of loads that failed are left out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Epoch(pub(crate) u64);
 
 impl fmt::Display for Epoch {
@@ -39,19 +39,15 @@ impl Snapshot {
     }
 
     /// Reads every row and applies the rules between rows. A row that breaks one is rejected; the others stand.
-    pub(crate) fn of_rows(
-        epoch: Epoch,
-        rows: &[RawCellMapping],
-        defaults: &UrlDefaults,
-        key: &RevisionKey,
-    ) -> Self {
+    pub(crate) fn of_rows(epoch: Epoch, rows: &[RawCellMapping], checks: &Checks) -> Self {
         let mut seen = Seen::default();
         let mut by_id = HashMap::new();
         let choices: Vec<Choice> = rows
             .iter()
             .enumerate()
             .map(|(n, row)| {
-                let checked = CellMapping::parse(row, defaults, key)
+                let checked = checks
+                    .parse(row)
                     .and_then(|mapping| seen.check(&mapping).map(|()| mapping));
                 match checked {
                     Ok(mapping) => {
@@ -60,7 +56,6 @@ impl Snapshot {
                     }
                     Err(problems) => {
                         let label = CellLabel::of_row(&row.uuid, row.name.as_deref());
-                        tracing::warn!(cell = %label, %problems, "cell mapping rejected");
                         Choice::Rejected(RejectedMapping::new(label, problems))
                     }
                 }
@@ -77,6 +72,14 @@ impl Snapshot {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The rows that were refused.
+    pub fn rejected(&self) -> impl Iterator<Item = &RejectedMapping> {
+        self.choices.iter().filter_map(|choice| match choice {
+            Choice::Cell(_) => None,
+            Choice::Rejected(rejected) => Some(rejected),
+        })
     }
 
     /// Every row, rejected ones included.
@@ -190,6 +193,8 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mapping::UrlDefaults;
+    use crate::revision::RevisionKey;
 
     fn row(n: u8, database: &str) -> RawCellMapping {
         RawCellMapping {
@@ -207,7 +212,7 @@ mod tests {
 
     fn snapshot(rows: &[RawCellMapping]) -> Snapshot {
         let key = RevisionKey::from_bytes(b"test");
-        Snapshot::of_rows(Epoch(1), rows, &UrlDefaults::default(), &key)
+        Snapshot::of_rows(Epoch(1), rows, &Checks::new(UrlDefaults::default(), key))
     }
 
     fn names(choices: &[Choice]) -> Vec<&str> {

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use context::RequestContext;
+use context::{Deadline, RequestContext};
 
+use crate::cache::{Keeper, Lease};
 use crate::connector::CellConnector;
 use crate::error::CellError;
 use crate::id::CellId;
@@ -17,21 +19,29 @@ pub(crate) struct Legs<C: CellConnector> {
     mapping: CellMapping,
     database: C::Database,
     messaging: Option<C::Messaging>,
+    /// Tick 0 of the cache they belong to.
+    born: Instant,
 }
 
 impl<C: CellConnector> Legs<C> {
     /// Opens both legs or none.
-    pub(crate) fn open(connector: &C, mapping: &CellMapping) -> Result<Self, CellError> {
-        let database = connector.open_database(mapping)?;
+    pub(crate) fn open(keeper: &Keeper<C>, mapping: &CellMapping) -> Result<Self, CellError> {
+        let database = keeper.connector.open_database(mapping)?;
         let messaging = match mapping.transport().is_none() {
             true => None,
-            false => Some(connector.open_messaging(mapping)?),
+            false => Some(keeper.connector.open_messaging(mapping)?),
         };
         Ok(Self {
             mapping: mapping.clone(),
             database,
             messaging,
+            born: keeper.instant(0),
         })
+    }
+
+    /// Has the connector close what is under them.
+    pub(crate) fn abandon(&self, connector: &C) {
+        connector.abandon(&self.database, self.messaging.as_ref());
     }
 }
 
@@ -41,12 +51,12 @@ impl<C: CellConnector> Legs<C> {
 #[must_use = "a target that is not used asks nothing of the cell"]
 pub struct CellContext<C: CellConnector> {
     request: RequestContext,
-    legs: Arc<Legs<C>>,
+    lease: Arc<Lease<Legs<C>>>,
 }
 
 impl<C: CellConnector> CellContext<C> {
-    pub(crate) fn new(request: RequestContext, legs: Arc<Legs<C>>) -> Self {
-        Self { request, legs }
+    pub(crate) fn new(request: RequestContext, lease: Arc<Lease<Legs<C>>>) -> Self {
+        Self { request, lease }
     }
 
     /// Who asks.
@@ -58,31 +68,31 @@ impl<C: CellConnector> CellContext<C> {
     /// The cell's id.
     #[must_use]
     pub fn id(&self) -> CellId {
-        self.legs.mapping.id()
+        self.lease.legs().mapping.id()
     }
 
     /// What reports call the cell.
     #[must_use]
     pub fn label(&self) -> &CellLabel {
-        self.legs.mapping.label()
+        self.lease.legs().mapping.label()
     }
 
     /// The mapping this context was made from.
     #[must_use]
     pub fn mapping(&self) -> &CellMapping {
-        &self.legs.mapping
+        &self.lease.legs().mapping
     }
 
     /// The mapping's revision.
     #[must_use]
     pub fn revision(&self) -> Revision {
-        self.legs.mapping.revision()
+        self.lease.legs().mapping.revision()
     }
 
     /// The cell's database.
     #[must_use]
     pub fn database(&self) -> &C::Database {
-        &self.legs.database
+        &self.lease.legs().database
     }
 
     /// The cell's bus.
@@ -90,7 +100,25 @@ impl<C: CellConnector> CellContext<C> {
     /// # Errors
     /// [`NoBus`] for a cell without one: never another cell's bus and never a default one (W-6, W-31).
     pub fn messaging(&self) -> Result<&C::Messaging, NoBus> {
-        self.legs.messaging.as_ref().ok_or(NoBus)
+        self.lease.legs().messaging.as_ref().ok_or(NoBus)
+    }
+
+    /// Whether newer legs have taken the place of these: the mapping changed, they grew old, somebody invalidated them.
+    /// Work under way may finish until [`drain_deadline`](Self::drain_deadline); longer work targets the cell again.
+    #[must_use]
+    pub fn superseded(&self) -> bool {
+        self.lease.drain_by().is_some()
+    }
+
+    /// By when holders of superseded legs must be done; the connector closes them then. None while they are current.
+    #[must_use]
+    pub fn drain_deadline(&self) -> Option<Deadline> {
+        let born = self.lease.legs().born;
+        let at = |tick| {
+            born.checked_add(Duration::from_millis(tick))
+                .unwrap_or(born)
+        };
+        self.lease.drain_by().map(|tick| Deadline::at(at(tick)))
     }
 }
 
@@ -98,7 +126,7 @@ impl<C: CellConnector> Clone for CellContext<C> {
     fn clone(&self) -> Self {
         Self {
             request: self.request.clone(),
-            legs: Arc::clone(&self.legs),
+            lease: Arc::clone(&self.lease),
         }
     }
 }
@@ -107,7 +135,7 @@ impl<C: CellConnector> fmt::Debug for CellContext<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CellContext")
             .field("request", &self.request)
-            .field("mapping", &self.legs.mapping)
+            .field("mapping", &self.lease.legs().mapping)
             .finish()
     }
 }
@@ -121,9 +149,12 @@ pub struct NoBus;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TargetError {
-    /// No current mapping has this id.
+    /// No current mapping has this id, or its row was refused.
     #[error("no cell {0} among the current mappings")]
     Unknown(CellId),
+    /// The mappings changed again and again while the cell was being opened.
+    #[error("the mapping of cell {0} does not come to rest")]
+    Restless(CellId),
     /// Its legs could not be opened.
     #[error("cell {cell} could not be opened")]
     Open {

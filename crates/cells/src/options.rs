@@ -1,0 +1,50 @@
+//! What [`Cells`](crate::Cells) can be given beyond a source and a connector.
+
+use std::fmt;
+use std::sync::Arc;
+
+use context::AuditSink;
+
+use crate::clock::{Clock, SystemClock};
+use crate::mapping::UrlDefaults;
+use crate::policy::CachePolicy;
+use crate::revision::RevisionKey;
+
+/// Settings of [`Cells`](crate::Cells): make them with [`new`](Self::new) and change what differs.
+#[non_exhaustive]
+pub struct CellsOptions {
+    /// The host's own URLs, for templates.
+    pub defaults: UrlDefaults,
+    /// The key that revisions are made under.
+    pub key: RevisionKey,
+    /// The limits of the cache.
+    pub policy: CachePolicy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Where audit events go. Without one they go to `tracing` at once
+    /// ([`TracingAudit`](context::TracingAudit)); with one they are delivered after each refresh and by
+    /// [`Cells::deliver_audit`](crate::Cells::deliver_audit).
+    pub audit: Option<Arc<dyn AuditSink>>,
+}
+
+impl CellsOptions {
+    /// The defaults, with revisions under this key.
+    #[must_use]
+    pub fn new(key: RevisionKey) -> Self {
+        Self {
+            defaults: UrlDefaults::default(),
+            key,
+            policy: CachePolicy::default(),
+            clock: Arc::new(SystemClock),
+            audit: None,
+        }
+    }
+}
+
+impl fmt::Debug for CellsOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CellsOptions")
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

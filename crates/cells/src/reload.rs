@@ -1,0 +1,144 @@
+//! Loading the mappings and putting them in place: whole, in the order in which the loads began, with what changed noted.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use context::{AuditError, Deadline};
+
+use crate::cache::{CacheEventKind, CloseReason, Entry};
+use crate::cells::{Cells, View};
+use crate::connector::CellConnector;
+use crate::error::CellError;
+use crate::mapping::RawCellMapping;
+use crate::snapshot::{Epoch, Snapshot};
+
+impl<C: CellConnector> Cells<C> {
+    /// Loads the mappings again and puts them in place. Cells whose mapping is unchanged keep their open legs; the legs
+    /// of others are retired: who holds them may finish.
+    ///
+    /// Loads may overlap. One that began earlier never replaces the result of one that began later: it gives that
+    /// result instead of its own.
+    ///
+    /// # Errors
+    /// [`CellError`] where the source cannot be read; the snapshot in place stays, and a load stays due.
+    ///
+    /// # Cancel safety
+    /// Either the whole new snapshot is in place or the old one is.
+    pub async fn refresh(&self, deadline: Deadline) -> Result<Arc<Snapshot>, CellError> {
+        let inner = &*self.0;
+        let asked = inner.asked.load(Ordering::SeqCst);
+        let epoch = Epoch(inner.begun.fetch_add(1, Ordering::SeqCst) + 1);
+        let loaded = inner.source.load(deadline).await;
+        let placed = match loaded {
+            Ok(rows) => {
+                let placed = self.place(epoch, &rows);
+                inner.answered.fetch_max(asked, Ordering::SeqCst);
+                let every = inner.keeper.spread(inner.keeper.policy.reload_every);
+                let next = inner.keeper.tick().saturating_add(every);
+                inner.reload_at.store(next, Ordering::SeqCst);
+                Ok(placed)
+            }
+            Err(error) => {
+                let class = error.class();
+                inner
+                    .keeper
+                    .journal
+                    .note(None, CacheEventKind::ReloadFailed { class });
+                Err(error)
+            }
+        };
+        // A sink that fails is logged and counted where it fails; the mappings are in place all the same.
+        let _delivered = self.deliver_audit().await;
+        placed
+    }
+
+    /// Hands the audit events that wait to their sink. Gives how many it kept.
+    ///
+    /// # Errors
+    /// [`AuditError`] where the sink did not keep one: it and those after it go on waiting, in order.
+    ///
+    /// # Cancel safety
+    /// An event is handed over again where the future was dropped meanwhile; none is lost.
+    pub async fn deliver_audit(&self) -> Result<usize, AuditError> {
+        self.0.keeper.journal.deliver().await
+    }
+
+    fn place(&self, epoch: Epoch, rows: &[RawCellMapping]) -> Arc<Snapshot> {
+        let inner = &*self.0;
+        let snapshot = Arc::new(Snapshot::of_rows(epoch, rows, &inner.checks.load()));
+        let mut placed = inner.placing.lock().unwrap_or_else(PoisonError::into_inner);
+        if *placed > epoch {
+            drop(placed);
+            inner
+                .keeper
+                .journal
+                .note(None, CacheEventKind::Overtaken { epoch });
+            return self.snapshot();
+        }
+        *placed = epoch;
+        let before = inner.view.load_full();
+        let entries = snapshot
+            .mappings()
+            .map(|mapping| {
+                let kept = before
+                    .entries
+                    .get(&mapping.id())
+                    .filter(|entry| entry.mapping.same_as(mapping));
+                let entry = match kept {
+                    Some(entry) => Arc::clone(entry),
+                    None => Arc::new(Entry::new(mapping.clone())),
+                };
+                (mapping.id(), entry)
+            })
+            .collect();
+        let after = Arc::new(View {
+            snapshot: Arc::clone(&snapshot),
+            entries,
+        });
+        inner.view.store(Arc::clone(&after));
+        self.note_changes(&before, &after);
+        drop(placed);
+        snapshot
+    }
+
+    /// Closes the entries that are not current any more, and tells what is new, changed, gone or refused.
+    fn note_changes(&self, before: &View<C>, after: &View<C>) {
+        let keeper = &self.0.keeper;
+        for (id, old) in &before.entries {
+            let (kind, why) = match after.entries.get(id) {
+                Some(new) if Arc::ptr_eq(new, old) => continue,
+                Some(_) => (CacheEventKind::Changed, CloseReason::Changed),
+                None => (CacheEventKind::Removed, CloseReason::Removed),
+            };
+            keeper.journal.note(Some(old.mapping.label()), kind);
+            old.close(keeper, why);
+        }
+        for mapping in after.snapshot.mappings() {
+            if !before.entries.contains_key(&mapping.id()) {
+                keeper
+                    .journal
+                    .note(Some(mapping.label()), CacheEventKind::Added);
+            }
+        }
+        let known: HashMap<_, _> = before
+            .snapshot
+            .rejected()
+            .map(|rejected| (rejected.label(), rejected.problems()))
+            .collect();
+        for rejected in after.snapshot.rejected() {
+            if known.get(rejected.label()) != Some(&rejected.problems()) {
+                let problems = rejected.problems().clone();
+                keeper
+                    .journal
+                    .note(Some(rejected.label()), CacheEventKind::Refused { problems });
+            }
+        }
+        let reloaded = CacheEventKind::Reloaded {
+            epoch: after.snapshot.epoch(),
+            cells: after.entries.len(),
+            rejected: after.snapshot.rejected().count(),
+        };
+        keeper.journal.note(None, reloaded);
+    }
+}

@@ -69,7 +69,7 @@ pub use location::{
 pub use mapping::{CellMapping, RawCellMapping, UrlDefaults};
 pub use options::CellsOptions;
 pub use policy::CachePolicy;
-pub use problem::{Field, InvalidMapping, Problem, ProblemKind, Word};
+pub use problem::{Field, InvalidMapping, InvalidUrl, Problem, ProblemKind, Word};
 pub use revision::{NoRandom, Revision, RevisionKey};
 pub use secret::SecretText;
 pub use selection::{Choice, RejectedMapping, SelectError, Selection};

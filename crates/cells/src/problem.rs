@@ -209,3 +209,33 @@ impl fmt::Display for InvalidMapping {
 }
 
 impl std::error::Error for InvalidMapping {}
+
+/// Every problem of one URL; never empty, and without any text of the URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InvalidUrl(Vec<ProblemKind>);
+
+impl InvalidUrl {
+    pub(crate) fn new(problems: Vec<ProblemKind>) -> Self {
+        Self(problems)
+    }
+
+    /// The problems, in the order of the URL's parts.
+    #[must_use]
+    pub fn problems(&self) -> &[ProblemKind] {
+        &self.0
+    }
+}
+
+impl fmt::Display for InvalidUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, problem) in self.0.iter().enumerate() {
+            if n > 0 {
+                f.write_str("; ")?;
+            }
+            problem.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for InvalidUrl {}

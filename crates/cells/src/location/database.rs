@@ -6,7 +6,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::problem::{ProblemKind, Word};
+use crate::problem::{InvalidUrl, ProblemKind, Word};
 use crate::secret::SecretText;
 
 use super::host::{Host, parse_port, split_port};
@@ -83,6 +83,14 @@ pub struct TlsOptions {
 }
 
 impl DatabaseLocation {
+    /// Reads a database URL that is no template, such as `[api_database]connection` of nova.conf.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`] with every problem found. It never repeats text of the URL.
+    pub fn from_url(url: &SecretText) -> Result<Self, InvalidUrl> {
+        Self::parse(url.expose()).map_err(InvalidUrl::new)
+    }
+
     pub(crate) fn parse(url: &str) -> Result<Self, Vec<ProblemKind>> {
         let (scheme, driver, rest) = split_scheme(url).map_err(|kind| vec![kind])?;
         match scheme.as_str() {
@@ -437,6 +445,17 @@ mod tests {
                 ProblemKind::NoDatabase,
                 ProblemKind::ForbiddenOption(Word::of("host")),
             ]
+        );
+    }
+
+    #[test]
+    fn a_refused_url_is_not_repeated() {
+        let url = SecretText::from("mysql://u:hunter2@:x/?host=evil");
+        let error = DatabaseLocation::from_url(&url).unwrap_err().to_string();
+        assert!(error.starts_with("no host; malformed port; "), "{error}");
+        assert!(
+            !error.contains("hunter2") && !error.contains("evil"),
+            "{error}"
         );
     }
 

@@ -1,0 +1,150 @@
+//! What one kind of database has to bring: the seam inside this crate that every engine fits into.
+//!
+//! Pools, budgets and SeaORM's traits are written once, over this. An engine is one file with one implementation.
+
+use std::future::Future;
+use std::time::Duration;
+
+use context::Deadline;
+use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
+
+use super::failure::Failure;
+
+/// Whether a connection may write. The database enforces it, not this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+/// One kind of database, at one place, with one login.
+///
+/// A link is one connection and what is needed to end what it runs. All futures may be dropped at any point; the pool
+/// then gives the link to [`abandon`](Self::abandon) and never uses it again.
+pub(crate) trait Driver: Send + Sync + 'static {
+    type Link: Send + 'static;
+
+    /// Whose SQL is spoken.
+    const BACKEND: DbBackend;
+
+    /// Makes a connection and logs in.
+    fn connect(
+        &self,
+        access: Access,
+    ) -> impl Future<Output = Result<Self::Link, sqlx::Error>> + Send;
+
+    /// Whether a connection that was idle for this long can still be used. Asked before each reuse, so it must be cheap.
+    fn still_good(
+        &self,
+        link: &mut Self::Link,
+        idle: Duration,
+    ) -> impl Future<Output = bool> + Send;
+
+    /// Tells the database by when the next statement must end, and holds it to the access.
+    fn arm(
+        &self,
+        link: &mut Self::Link,
+        access: Access,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Undoes [`arm`](Self::arm) after a statement that ended by itself.
+    fn disarm(&self, link: &mut Self::Link)
+    -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Ends whatever still runs on this connection, and the connection. Does not wait.
+    fn abandon(&self, link: Self::Link);
+
+    /// What a budget that ended on this connection was spent on.
+    fn spent_on(&self, _link: &Self::Link) -> Failure {
+        Failure::Budget
+    }
+
+    /// Whether this is the database's way of saying that the limit it was told by [`arm`](Self::arm) was reached.
+    fn ended_by_budget(&self, error: &sqlx::Error) -> bool;
+
+    /// Asks for something that only a working database answers.
+    fn probe(&self, link: &mut Self::Link) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    fn execute(
+        &self,
+        link: &mut Self::Link,
+        statement: &Statement,
+    ) -> impl Future<Output = Result<ExecResult, sqlx::Error>> + Send;
+
+    fn script(
+        &self,
+        link: &mut Self::Link,
+        sql: &str,
+    ) -> impl Future<Output = Result<ExecResult, sqlx::Error>> + Send;
+
+    fn query_one(
+        &self,
+        link: &mut Self::Link,
+        statement: &Statement,
+    ) -> impl Future<Output = Result<Option<QueryResult>, sqlx::Error>> + Send;
+
+    fn query_all(
+        &self,
+        link: &mut Self::Link,
+        statement: &Statement,
+    ) -> impl Future<Output = Result<Vec<QueryResult>, sqlx::Error>> + Send;
+}
+
+/// The statement and its values as sqlx takes them.
+macro_rules! bound {
+    ($statement:expr) => {{
+        let statement: &sea_orm::Statement = $statement;
+        let values = statement
+            .values
+            .clone()
+            .unwrap_or(sea_orm::Values(Vec::new()));
+        sqlx::query_with(
+            sqlx::AssertSqlSafe(statement.sql.as_str()),
+            sea_query_sqlx::SqlxValues(values),
+        )
+    }};
+}
+pub(crate) use bound;
+
+/// Whether a connection is the same after this statement as before: no transaction opened, no setting changed, no lock
+/// taken. Anything else than one plain statement makes the connection one in doubt, which is closed and not reused.
+pub(crate) fn leaves_no_trace(sql: &str) -> bool {
+    let first = sql
+        .trim_start()
+        .split(|c: char| !c.is_ascii_alphabetic())
+        .next();
+    let plain = [
+        "select", "with", "insert", "update", "delete", "replace", "values", "explain",
+    ];
+    first.is_some_and(|word| plain.iter().any(|known| word.eq_ignore_ascii_case(known)))
+        && !sql.trim_end().trim_end_matches(';').contains(';')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_plain_statement_leaves_no_trace() {
+        for sql in [
+            "SELECT 1",
+            " select 1;",
+            "WITH x AS (SELECT 1) SELECT * FROM x",
+            "INSERT INTO t VALUES (1)",
+        ] {
+            assert!(leaves_no_trace(sql), "{sql}");
+        }
+        for sql in [
+            "BEGIN",
+            "SET x = 1",
+            "PRAGMA query_only = 0",
+            "SELECT 1; BEGIN",
+            "-- x\nBEGIN",
+            "",
+            "ATTACH 'x' AS y",
+        ] {
+            assert!(!leaves_no_trace(sql), "{sql}");
+        }
+    }
+}

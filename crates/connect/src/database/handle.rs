@@ -1,0 +1,114 @@
+//! A lazy handle on one cell's database.
+
+use std::fmt;
+use std::sync::Arc;
+
+use cells::{CellError, DatabaseLocation, ErrorClass};
+use context::Deadline;
+
+use super::classify::class_of_driver;
+use super::driver::Access;
+use super::engine::{Budget, Engine};
+use super::failure::Failure;
+use super::session::DbSession;
+use crate::options::ConnectorOptions;
+
+/// A cell's database. Cheap to clone; clones share the connections.
+///
+/// Making one waits for nothing; the first statement connects. Connections belong to the tokio runtime they were made on:
+/// use one runtime for all of them, from other threads through its handle.
+#[derive(Clone)]
+pub struct CellDb {
+    engine: Arc<dyn Engine>,
+    masked: Arc<str>,
+}
+
+impl CellDb {
+    /// A handle on the database at this place.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Configuration`] where this build has no driver for it.
+    pub fn open(
+        location: &DatabaseLocation,
+        options: &ConnectorOptions,
+    ) -> Result<Self, CellError> {
+        Ok(Self {
+            engine: engine(location, options)?,
+            masked: location.to_string().into(),
+        })
+    }
+
+    /// The database with a deadline, for statements that may write.
+    #[must_use]
+    pub fn within(&self, deadline: Deadline) -> DbSession {
+        self.session(deadline, Access::ReadWrite)
+    }
+
+    /// The database with a deadline, for statements that only read. The database itself refuses any other.
+    #[must_use]
+    pub fn read_only(&self, deadline: Deadline) -> DbSession {
+        self.session(deadline, Access::ReadOnly)
+    }
+
+    fn session(&self, deadline: Deadline, access: Access) -> DbSession {
+        DbSession::new(Arc::clone(&self.engine), Budget { deadline, access })
+    }
+
+    /// Asks whether the database answers.
+    ///
+    /// # Errors
+    /// A class that tells a database that is down ([`ErrorClass::Unreachable`], [`ErrorClass::Authentication`], …) from
+    /// one that is busy ([`ErrorClass::Overloaded`]: the pool is full, or another connection holds the lock) and one that
+    /// does not answer ([`ErrorClass::Timeout`]).
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn ping(&self, deadline: Deadline) -> Result<(), CellError> {
+        self.engine.probe(deadline).await.map_err(|error| {
+            let class = match Failure::inside(&error) {
+                Some(Failure::Locked) => ErrorClass::Overloaded,
+                _ => class_of_driver(&error),
+            };
+            CellError::new(class, error)
+        })
+    }
+}
+
+impl fmt::Debug for CellDb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CellDb").field(&self.masked).finish()
+    }
+}
+
+fn engine(
+    location: &DatabaseLocation,
+    options: &ConnectorOptions,
+) -> Result<Arc<dyn Engine>, CellError> {
+    match location {
+        #[cfg(feature = "sqlite")]
+        DatabaseLocation::Sqlite(file) => pooled(super::sqlite::Sqlite::new(file), options),
+        #[cfg(not(feature = "sqlite"))]
+        DatabaseLocation::Sqlite(_) => Err(absent("SQLite")),
+        DatabaseLocation::Server(server) => match server.engine {
+            cells::Engine::MySql => Err(absent("MySQL and MariaDB")),
+            cells::Engine::PostgreSql => Err(absent("PostgreSQL")),
+        },
+    }
+}
+
+fn pooled(
+    driver: impl super::driver::Driver,
+    options: &ConnectorOptions,
+) -> Result<Arc<dyn Engine>, CellError> {
+    match super::pool::Pools::new(driver, options) {
+        Ok(pools) => Ok(Arc::new(pools)),
+        Err(error) => Err(CellError::new(ErrorClass::Internal, error)),
+    }
+}
+
+fn absent(what: &str) -> CellError {
+    CellError::new(
+        ErrorClass::Configuration,
+        format!("this build has no driver for {what}"),
+    )
+}

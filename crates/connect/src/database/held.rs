@@ -1,0 +1,95 @@
+//! One connection while a statement has it, and what becomes of it afterwards.
+//!
+//! A connection goes back to its pool only after a statement that ended by itself and left no trace. Otherwise (the
+//! budget ended, the future was dropped, the driver lost track) it leaves the pool at once, so that the slot is free, and
+//! the driver ends what it runs. Nobody else ever gets it, so ending it can hit no one else's statement.
+
+use context::Deadline;
+use deadpool::managed::Object;
+use tokio::time::error::Elapsed;
+use tokio::time::timeout_at;
+
+use super::driver::Driver;
+use super::failure::Failure;
+use super::pool::Maker;
+
+pub(super) struct Held<'a, D: Driver> {
+    driver: &'a D,
+    link: Option<Object<Maker<D>>>,
+}
+
+impl<'a, D: Driver> Held<'a, D> {
+    pub(super) fn new(driver: &'a D, link: Object<Maker<D>>) -> Self {
+        Self {
+            driver,
+            link: Some(link),
+        }
+    }
+
+    /// The connection, to run something on. Whoever drops that future drops this too, and so ends the statement.
+    pub(super) fn link(&mut self) -> Result<&mut D::Link, sqlx::Error> {
+        match &mut self.link {
+            Some(link) => Ok(link),
+            None => Err(Failure::Internal.into()),
+        }
+    }
+
+    /// Decides on the connection by how the statement ended, and gives the statement's own result.
+    pub(super) async fn settle<T>(
+        mut self,
+        ran: Result<Result<T, sqlx::Error>, Elapsed>,
+        leaves_no_trace: bool,
+        deadline: Deadline,
+    ) -> Result<T, sqlx::Error> {
+        match ran {
+            Err(_) => {
+                let spent = self.link.as_ref().map(|link| self.driver.spent_on(link));
+                Err(spent.unwrap_or(Failure::Budget).into())
+            }
+            Ok(Err(error)) => {
+                if leaves_no_trace && came_from_statement(&error) {
+                    self.give_back(deadline).await;
+                }
+                Err(match self.driver.ended_by_budget(&error) {
+                    true => Failure::Budget.into(),
+                    false => error,
+                })
+            }
+            Ok(Ok(value)) => {
+                if leaves_no_trace {
+                    self.give_back(deadline).await;
+                }
+                Ok(value)
+            }
+        }
+    }
+
+    async fn give_back(&mut self, deadline: Deadline) {
+        let driver = self.driver;
+        let Ok(link) = self.link() else { return };
+        let disarmed = timeout_at(deadline.instant().into(), driver.disarm(link)).await;
+        if matches!(disarmed, Ok(Ok(()))) {
+            // deadpool's own drop puts it back.
+            self.link = None;
+        }
+    }
+}
+
+impl<D: Driver> Drop for Held<'_, D> {
+    fn drop(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.driver.abandon(Object::take(link));
+        }
+    }
+}
+
+/// Whether the database or the decoding of its answer refused, so that the connection itself is fine.
+fn came_from_statement(error: &sqlx::Error) -> bool {
+    matches!(
+        error,
+        sqlx::Error::Database(_)
+            | sqlx::Error::RowNotFound
+            | sqlx::Error::ColumnDecode { .. }
+            | sqlx::Error::ColumnNotFound(_)
+    )
+}

@@ -1,0 +1,70 @@
+//! A database together with a deadline: what SeaORM's queries run on.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+
+use super::engine::{Budget, Engine};
+
+/// A cell's database within one budget; give it to SeaORM as the connection (`Entity::find().all(&session)`).
+///
+/// Each statement takes a connection from the cell's pool, connecting first where none is free, and runs by the session's
+/// deadline. Statements are separate: a transaction does not span two of them, so `BEGIN` on its own has no effect on
+/// later ones.
+///
+/// Errors are SeaORM's [`DbErr`]; [`classify`](crate::classify) gives them their class.
+///
+/// # Cancel safety
+/// Dropping the future of a statement, or the end of the budget, ends the statement in the database too, and frees the
+/// place in the pool at once. Whether a write had taken effect by then is not known.
+#[derive(Clone)]
+pub struct DbSession {
+    engine: Arc<dyn Engine>,
+    budget: Budget,
+}
+
+impl DbSession {
+    pub(super) fn new(engine: Arc<dyn Engine>, budget: Budget) -> Self {
+        Self { engine, budget }
+    }
+
+    /// By when everything on this session must be done.
+    #[must_use]
+    pub fn deadline(&self) -> context::Deadline {
+        self.budget.deadline
+    }
+}
+
+impl fmt::Debug for DbSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DbSession")
+            .field("backend", &self.engine.backend())
+            .field("budget", &self.budget)
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for DbSession {
+    fn get_database_backend(&self) -> DbBackend {
+        self.engine.backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.engine.execute(self.budget, statement).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.engine.script(self.budget, sql).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.engine.query_one(self.budget, statement).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.engine.query_all(self.budget, statement).await
+    }
+}

@@ -1,0 +1,34 @@
+//! What an operator may tune about connections; every field has a unit and a default that suits one cell of a cloud.
+
+use std::time::Duration;
+
+/// How connections are made, shared and ended. Every wait below is cut short by the budget of who waits.
+#[derive(Debug, Clone)]
+pub struct ConnectorOptions {
+    /// Connections per cell database, for reading and for writing each. At least 1.
+    pub pool_size: usize,
+    /// Longest wait for a free connection of a full pool.
+    pub checkout_wait: Duration,
+    /// Longest time for one connection: resolving, connecting, TLS, login.
+    pub connect_timeout: Duration,
+    /// A connection older than this is replaced instead of reused. A tenth is taken off at random, so that connections
+    /// made together do not end together.
+    pub max_age: Duration,
+    /// A connection that nobody used for this long is closed.
+    pub idle_age: Duration,
+    /// Messages that wait for one server of an in-process bus before senders are refused.
+    pub bus_queue: usize,
+}
+
+impl Default for ConnectorOptions {
+    fn default() -> Self {
+        Self {
+            pool_size: 8,
+            checkout_wait: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            max_age: Duration::from_secs(30 * 60),
+            idle_age: Duration::from_secs(60),
+            bus_queue: 1024,
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use context::AuditSink;
+use context::{AuditSink, TracingAudit};
 
 use crate::clock::{Clock, SystemClock};
 use crate::mapping::UrlDefaults;
@@ -21,10 +21,8 @@ pub struct CellsOptions {
     pub policy: CachePolicy,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Where audit events go. Without one they go to `tracing` at once
-    /// ([`TracingAudit`](context::TracingAudit)); with one they are delivered after each refresh and by
-    /// [`Cells::deliver_audit`](crate::Cells::deliver_audit).
-    pub audit: Option<Arc<dyn AuditSink>>,
+    /// Where audit events go; to `tracing` by default. Called from wherever a cell is opened: it must not be slow.
+    pub audit: Arc<dyn AuditSink>,
 }
 
 impl CellsOptions {
@@ -36,7 +34,7 @@ impl CellsOptions {
             key,
             policy: CachePolicy::default(),
             clock: Arc::new(SystemClock),
-            audit: None,
+            audit: Arc::new(TracingAudit),
         }
     }
 }

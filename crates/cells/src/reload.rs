@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
-use context::{AuditError, Deadline};
+use context::Deadline;
 
 use crate::cache::{CacheEventKind, CloseReason, Entry};
 use crate::cells::{Cells, View};
@@ -30,7 +30,7 @@ impl<C: CellConnector> Cells<C> {
         let asked = inner.asked.load(Ordering::SeqCst);
         let epoch = Epoch(inner.begun.fetch_add(1, Ordering::SeqCst) + 1);
         let loaded = inner.source.load(deadline).await;
-        let placed = match loaded {
+        match loaded {
             Ok(rows) => {
                 let placed = self.place(epoch, &rows);
                 inner.answered.fetch_max(asked, Ordering::SeqCst);
@@ -47,21 +47,7 @@ impl<C: CellConnector> Cells<C> {
                     .note(None, CacheEventKind::ReloadFailed { class });
                 Err(error)
             }
-        };
-        // A sink that fails is logged and counted where it fails; the mappings are in place all the same.
-        let _delivered = self.deliver_audit().await;
-        placed
-    }
-
-    /// Hands the audit events that wait to their sink. Gives how many it kept.
-    ///
-    /// # Errors
-    /// [`AuditError`] where the sink did not keep one: it and those after it go on waiting, in order.
-    ///
-    /// # Cancel safety
-    /// An event is handed over again where the future was dropped meanwhile; none is lost.
-    pub async fn deliver_audit(&self) -> Result<usize, AuditError> {
-        self.0.keeper.journal.deliver().await
+        }
     }
 
     fn place(&self, epoch: Epoch, rows: &[RawCellMapping]) -> Arc<Snapshot> {

@@ -117,7 +117,7 @@ impl<C: CellConnector> Cells<C> {
         self.0.keeper.journal.since(after)
     }
 
-    /// Audit events that were given up because their sink was too slow or failing for too long.
+    /// Events that the audit sink did not keep.
     #[must_use]
     pub fn audit_events_lost(&self) -> u64 {
         self.0.keeper.journal.lost()

@@ -191,7 +191,8 @@ impl CacheEvent {
     /// The same as an entry of the audit trail.
     #[must_use]
     pub fn to_audit(&self) -> AuditEvent {
-        let mut event = AuditEvent::new(self.kind.action(), self.kind.outcome());
+        let mut event = AuditEvent::new(self.kind.action(), self.kind.outcome()).component("cells");
+        event.time = self.at;
         event.target = self.cell.as_ref().map(ToString::to_string);
         event.reason = self.kind.reason();
         event

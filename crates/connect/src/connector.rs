@@ -37,4 +37,9 @@ impl CellConnector for NovaConnector {
     fn open_messaging(&self, mapping: &CellMapping) -> Result<CellBus, CellError> {
         CellBus::open(mapping.transport(), &self.in_process)
     }
+
+    fn abandon(&self, database: &CellDb, _messaging: Option<&CellBus>) {
+        // A bus inside this process has no password that could be old.
+        database.close();
+    }
 }

@@ -8,7 +8,7 @@ use cells::{
     SecretText,
 };
 use context::Deadline;
-use sea_orm::sea_query::{Alias, Expr, ExprTrait, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use uuid::Uuid;
 
@@ -111,13 +111,13 @@ impl NovaApi {
         deadline: Deadline,
     ) -> Result<Vec<CellLabel>, CellError> {
         let of_project = Query::select()
-            .column("cell_id")
+            .column(("instance_mappings", "cell_id"))
             .from("instance_mappings")
-            .and_where(Expr::col("project_id").eq(project_id))
-            .and_where(Expr::col("cell_id").is_not_null())
+            .and_where(Expr::col(("instance_mappings", "project_id")).eq(project_id))
+            .and_where(Expr::col(("instance_mappings", "cell_id")).is_not_null())
             .to_owned();
         let query = cells(&["uuid", "name"])
-            .and_where(Expr::col("id").in_subquery(of_project))
+            .and_where(Expr::col(("cell_mappings", "id")).in_subquery(of_project))
             .to_owned();
         let rows = self
             .database
@@ -140,12 +140,12 @@ impl NovaApi {
         deadline: Deadline,
     ) -> Result<Option<CellLabel>, CellError> {
         let of_host = Query::select()
-            .column("cell_id")
+            .column(("host_mappings", "cell_id"))
             .from("host_mappings")
-            .and_where(Expr::col("host").eq(host))
+            .and_where(Expr::col(("host_mappings", "host")).eq(host))
             .to_owned();
         let query = cells(&["uuid", "name"])
-            .and_where(Expr::col("id").in_subquery(of_host))
+            .and_where(Expr::col(("cell_mappings", "id")).in_subquery(of_host))
             .to_owned();
         let row = self
             .database
@@ -179,12 +179,13 @@ impl MappingSource for NovaApi {
     }
 }
 
-/// Every mapping, in the order in which Nova gives them.
+/// Every mapping, in the order in which Nova gives them. Columns are named with their table: SQLite takes a quoted name
+/// that it does not know for a text otherwise, and a missing column would go unnoticed.
 fn cells(columns: &[&'static str]) -> SelectStatement {
     Query::select()
-        .columns(columns.iter().map(|column| Alias::new(*column)))
+        .columns(columns.iter().map(|column| ("cell_mappings", *column)))
         .from("cell_mappings")
-        .order_by("id", Order::Asc)
+        .order_by(("cell_mappings", "id"), Order::Asc)
         .to_owned()
 }
 

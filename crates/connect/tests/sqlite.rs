@@ -336,6 +336,24 @@ async fn a_transaction_left_open_does_not_reach_the_next_user() {
 }
 
 #[tokio::test]
+async fn closing_a_cell_ends_what_runs_there_and_refuses_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = open(&file(folder.path(), 1).await, 1);
+    let session = db.read_only(within(600_000));
+    let running = tokio::spawn(async move { class(&session, ENDLESS).await });
+    while db.ping(within(5000)).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    db.close();
+    assert_eq!(running.await.unwrap(), ErrorClass::Unreachable);
+    assert_eq!(
+        class(&db.read_only(within(5000)), "SELECT 1").await,
+        ErrorClass::Unreachable
+    );
+    open_files_fall_to(0, folder.path()).await;
+}
+
+#[tokio::test]
 async fn a_thousand_checkouts_leak_no_descriptor_and_no_thread() {
     let folder = tempfile::tempdir().unwrap();
     let db = open(&file(folder.path(), 1).await, 4);

@@ -36,7 +36,9 @@ pub(crate) fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
         return match failure {
             Failure::PoolFull => ErrorClass::Overloaded,
             Failure::ConnectTimeout | Failure::Budget | Failure::Locked => ErrorClass::Timeout,
-            Failure::Closed | Failure::Internal => ErrorClass::Internal,
+            // Asking again goes to the cell's new place: worth a retry.
+            Failure::Closed => ErrorClass::Unreachable,
+            Failure::Internal => ErrorClass::Internal,
         };
     }
     match error {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use context::Deadline;
 use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
-use tokio::time::timeout_at;
 
 use super::driver::{Access, Driver, leaves_no_trace};
 use super::pool::Pools;
@@ -13,6 +12,8 @@ use super::pool::Pools;
 #[async_trait]
 pub(crate) trait Engine: Send + Sync {
     fn backend(&self) -> DbBackend;
+
+    fn close(&self);
 
     async fn probe(&self, deadline: Deadline) -> Result<(), sqlx::Error>;
 
@@ -50,7 +51,7 @@ macro_rules! run {
             .map_err(|error| DbErr::Conn(wrapped(error)))?;
         let link = held.link().map_err(|error| DbErr::Conn(wrapped(error)))?;
         let work = $pools.driver().$method(link, $argument);
-        let ran = timeout_at(deadline.instant().into(), work).await;
+        let ran = $pools.bounded(deadline, work).await;
         held.settle(ran, leaves_no_trace($sql), deadline)
             .await
             .map_err(|error| $wrap(wrapped(error)))
@@ -61,6 +62,10 @@ macro_rules! run {
 impl<D: Driver> Engine for Pools<D> {
     fn backend(&self) -> DbBackend {
         D::BACKEND
+    }
+
+    fn close(&self) {
+        Pools::close(self);
     }
 
     async fn probe(&self, deadline: Deadline) -> Result<(), sqlx::Error> {

@@ -54,6 +54,12 @@ impl CellDb {
         DbSession::new(Arc::clone(&self.engine), Budget { deadline, access })
     }
 
+    /// Closes every connection, for this handle and all clones of it. Statements that run are ended and fail, later ones
+    /// are refused. Does not wait.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
     /// Asks whether the database answers.
     ///
     /// # Errors

@@ -6,12 +6,21 @@
 
 use context::Deadline;
 use deadpool::managed::Object;
-use tokio::time::error::Elapsed;
 use tokio::time::timeout_at;
 
 use super::driver::Driver;
 use super::failure::Failure;
 use super::pool::Maker;
+
+/// How a piece of work on a connection ended.
+pub(super) enum Ran<T> {
+    /// By itself, well or not.
+    Ended(Result<T, sqlx::Error>),
+    /// Its budget ended first.
+    OutOfTime,
+    /// The cell was closed under it.
+    Closed,
+}
 
 pub(super) struct Held<'a, D: Driver> {
     driver: &'a D,
@@ -37,16 +46,17 @@ impl<'a, D: Driver> Held<'a, D> {
     /// Decides on the connection by how the statement ended, and gives the statement's own result.
     pub(super) async fn settle<T>(
         mut self,
-        ran: Result<Result<T, sqlx::Error>, Elapsed>,
+        ran: Ran<T>,
         leaves_no_trace: bool,
         deadline: Deadline,
     ) -> Result<T, sqlx::Error> {
         match ran {
-            Err(_) => {
+            Ran::Closed => Err(Failure::Closed.into()),
+            Ran::OutOfTime => {
                 let spent = self.link.as_ref().map(|link| self.driver.spent_on(link));
                 Err(spent.unwrap_or(Failure::Budget).into())
             }
-            Ok(Err(error)) => {
+            Ran::Ended(Err(error)) => {
                 if leaves_no_trace && came_from_statement(&error) {
                     self.give_back(deadline).await;
                 }
@@ -55,7 +65,7 @@ impl<'a, D: Driver> Held<'a, D> {
                     false => error,
                 })
             }
-            Ok(Ok(value)) => {
+            Ran::Ended(Ok(value)) => {
                 if leaves_no_trace {
                     self.give_back(deadline).await;
                 }

@@ -13,10 +13,11 @@ use deadpool::managed::{
     Timeouts,
 };
 use tokio::time::timeout_at;
+use tokio_util::sync::CancellationToken;
 
 use super::driver::{Access, Driver};
 use super::failure::Failure;
-use super::held::Held;
+use super::held::{Held, Ran};
 use crate::options::ConnectorOptions;
 
 /// Both pools of one database.
@@ -25,6 +26,7 @@ pub(crate) struct Pools<D: Driver> {
     reading: Lane<D>,
     writing: Lane<D>,
     options: ConnectorOptions,
+    closed: CancellationToken,
 }
 
 struct Lane<D: Driver> {
@@ -94,7 +96,29 @@ impl<D: Driver> Pools<D> {
             writing: lane(Access::ReadWrite)?,
             driver: Arc::clone(&driver),
             options: options.clone(),
+            closed: CancellationToken::new(),
         })
+    }
+
+    /// Closes every connection, those in use included: what runs on them is ended and fails.
+    pub(super) fn close(&self) {
+        self.reading.pool.close();
+        self.writing.pool.close();
+        self.closed.cancel();
+    }
+
+    /// Runs a piece of work on a connection for as long as anybody waits for it.
+    pub(super) async fn bounded<T>(
+        &self,
+        deadline: Deadline,
+        work: impl Future<Output = Result<T, sqlx::Error>>,
+    ) -> Ran<T> {
+        let work = self.closed.run_until_cancelled(work);
+        match timeout_at(deadline.instant().into(), work).await {
+            Ok(Some(ended)) => Ran::Ended(ended),
+            Ok(None) => Ran::Closed,
+            Err(_) => Ran::OutOfTime,
+        }
     }
 
     pub(super) fn driver(&self) -> &D {
@@ -139,15 +163,12 @@ impl<D: Driver> Pools<D> {
             Err(_) => return Err(Failure::ConnectTimeout.into()),
         };
         let mut held = Held::new(&*self.driver, link);
-        let armed = timeout_at(
-            deadline.instant().into(),
-            self.driver.arm(held.link()?, access, deadline),
-        )
-        .await;
-        match armed {
-            Ok(Ok(())) => Ok(held),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(Failure::Budget.into()),
+        let arming = self.driver.arm(held.link()?, access, deadline);
+        match self.bounded(deadline, arming).await {
+            Ran::Ended(Ok(())) => Ok(held),
+            Ran::Ended(Err(error)) => Err(error),
+            Ran::OutOfTime => Err(Failure::Budget.into()),
+            Ran::Closed => Err(Failure::Closed.into()),
         }
     }
 
@@ -159,8 +180,8 @@ impl<D: Driver> Pools<D> {
             .await;
         match held {
             Ok(mut held) => {
-                let ran =
-                    timeout_at(deadline.instant().into(), self.driver.probe(held.link()?)).await;
+                let probing = self.driver.probe(held.link()?);
+                let ran = self.bounded(deadline, probing).await;
                 held.settle(ran, true, deadline).await
             }
             Err(error) if Failure::inside(&error) == Some(Failure::PoolFull) => {

@@ -37,6 +37,7 @@ mod loose;
 mod timestamp;
 
 mod auth;
+mod policy;
 mod request;
 #[cfg(feature = "serde")]
 mod wire;
@@ -58,6 +59,13 @@ pub use catalog::{CatalogForm, CatalogReadError};
 pub use deadline::Deadline;
 pub use id::{DomainId, InvalidId, ProjectId, RequestId, UserId};
 pub use identity::{Domain, Identity, Project, ServiceIdentity, User};
+#[cfg(feature = "serde")]
+pub use policy::PolicyFileError;
+pub use policy::{
+    Forbidden, InvalidPolicy, Policy, PolicyBuilder, PolicyFault, PolicyFile, PolicyProblem,
+    RawRule, RuleDefault, Scope, Target, authorize_project, authorize_quota_class, authorize_user,
+    is_user_context, nova_defaults, require_context,
+};
 pub use read_deleted::{ReadDeleted, UnknownReadDeleted};
 pub use request::{Provenance, RequestContext, RequestParts};
 pub use role::{Role, Roles};

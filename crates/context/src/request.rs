@@ -14,6 +14,7 @@ use crate::catalog::ServiceCatalog;
 use crate::deadline::Deadline;
 use crate::id::RequestId;
 use crate::identity::{Identity, ServiceIdentity};
+use crate::policy::Creds;
 use crate::read_deleted::ReadDeleted;
 use crate::role::{ADMIN, Roles};
 use crate::token::AuthToken;
@@ -107,7 +108,7 @@ impl RequestContext {
     /// The context of a request whose headers a verifier has confirmed.
     #[must_use]
     pub fn for_request(parts: RequestParts) -> Self {
-        let is_admin = parts.roles.contains(ADMIN);
+        let is_admin = computed_admin(&parts);
         Self::build(parts, is_admin, Provenance::Request)
     }
 
@@ -120,7 +121,7 @@ impl RequestContext {
             roles,
             ..RequestParts::default()
         };
-        let is_admin = parts.roles.contains(ADMIN);
+        let is_admin = computed_admin(&parts);
         Self::build(parts, is_admin, Provenance::Background(task))
     }
 
@@ -227,6 +228,16 @@ impl RequestContext {
             return Err(AuthError::NoToken);
         }
         Ok(Auth::new(self, &*shared.plugin))
+    }
+
+    /// The context's side of a policy check.
+    pub(crate) fn creds(&self) -> Creds<'_> {
+        Creds {
+            identity: &self.0.shared.identity,
+            service: self.0.shared.service.as_ref(),
+            roles: &self.0.roles,
+            is_admin: Some(self.0.is_admin),
+        }
     }
 
     /// Policies and journal of this context.
@@ -389,6 +400,19 @@ impl RequestContext {
         change(&mut inner);
         Self(Arc::new(inner))
     }
+}
+
+/// Whether these are an administrator's parts: what the guard's policy says in `context_is_admin`, or whether they
+/// carry the role `admin` where there is no such rule (1.2).
+pub(crate) fn computed_admin(parts: &RequestParts) -> bool {
+    let creds = Creds {
+        identity: &parts.identity,
+        service: parts.service.as_ref(),
+        roles: &parts.roles,
+        is_admin: None,
+    };
+    let by_rule = (parts.guard.policy.as_ref()).and_then(|policy| policy.is_admin(&creds));
+    by_rule.unwrap_or_else(|| parts.roles.contains(ADMIN))
 }
 
 impl fmt::Debug for RequestContext {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::endpoint::EndpointPolicy;
 use super::error::AuthError;
 use crate::audit::{AuditEvent, AuditJournal, AuditOutcome};
+use crate::policy::Policy;
 use crate::request::RequestContext;
 use crate::token::{AuthToken, GrantedToken, TokenAccess, TokenOwner, TokenPolicy};
 
@@ -16,6 +17,8 @@ pub struct Guard {
     pub tokens: TokenPolicy,
     /// Where a token may go.
     pub endpoints: EndpointPolicy,
+    /// Decides in its rule `context_is_admin` who is an administrator; without it the role `admin` does.
+    pub policy: Option<Arc<Policy>>,
     /// Where it is written down.
     pub journal: Arc<AuditJournal>,
 }

@@ -17,6 +17,9 @@ pub use self::read::WireRules;
 pub use self::secret_buf::SecretBuf;
 pub use self::trust::{AdminClaim, AdminClaimRefused, TrustPolicy};
 
+use std::sync::Arc;
+
+use crate::auth::Guard;
 use crate::request::RequestParts;
 
 /// A context as it came or as it will go over the wire.
@@ -31,6 +34,13 @@ impl WireContext {
     #[must_use]
     pub fn parts(&self) -> &RequestParts {
         &self.parts
+    }
+
+    /// The same with the receiver's policies and journal, which no wire carries.
+    #[must_use]
+    pub fn with_guard(mut self, guard: Arc<Guard>) -> Self {
+        self.parts.guard = guard;
+        self
     }
 
     /// What the sender says about being an administrator.

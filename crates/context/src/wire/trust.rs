@@ -5,8 +5,7 @@
 //! answers instead.
 
 use super::WireContext;
-use crate::request::{Provenance, RequestContext};
-use crate::role::Roles;
+use crate::request::{Provenance, RequestContext, computed_admin};
 
 /// What a wire context says about `is_admin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +37,18 @@ pub enum TrustPolicy {
 pub struct AdminClaimRefused;
 
 impl TrustPolicy {
+    /// `computed` is what policy or roles give.
     pub(super) fn decide(
         self,
         claim: AdminClaim,
-        roles: &Roles,
+        computed: bool,
     ) -> Result<bool, AdminClaimRefused> {
-        let by_role = roles.contains(crate::role::ADMIN);
         match (self, claim) {
             (Self::Accept, AdminClaim::Yes) => Ok(true),
             (Self::Accept, AdminClaim::No | AdminClaim::Missing) => Ok(false),
-            (Self::Accept, AdminClaim::Unknown) | (Self::Recompute, _) => Ok(by_role),
-            (Self::Refuse, AdminClaim::Yes) if !by_role => Err(AdminClaimRefused),
-            (Self::Refuse, _) => Ok(by_role),
+            (Self::Accept, AdminClaim::Unknown) | (Self::Recompute, _) => Ok(computed),
+            (Self::Refuse, AdminClaim::Yes) if !computed => Err(AdminClaimRefused),
+            (Self::Refuse, _) => Ok(computed),
         }
     }
 }
@@ -60,7 +59,7 @@ impl RequestContext {
     /// # Errors
     /// [`AdminClaimRefused`] under [`TrustPolicy::Refuse`] where the message claims more than its roles give.
     pub fn for_rpc(wire: WireContext, trust: TrustPolicy) -> Result<Self, AdminClaimRefused> {
-        let is_admin = trust.decide(wire.claim, &wire.parts.roles)?;
+        let is_admin = trust.decide(wire.claim, computed_admin(&wire.parts))?;
         Ok(Self::build(wire.parts, is_admin, Provenance::Rpc))
     }
 
@@ -87,7 +86,11 @@ mod tests {
         claim: AdminClaim,
         role: &str,
     ) -> Result<bool, AdminClaimRefused> {
-        trust.decide(claim, &[role].into_iter().collect())
+        let parts = crate::RequestParts {
+            roles: [role].into_iter().collect(),
+            ..crate::RequestParts::default()
+        };
+        trust.decide(claim, computed_admin(&parts))
     }
 
     #[test]

@@ -75,10 +75,11 @@ impl<C: CellConnector> Cells<C> {
             options.audit,
             options.policy.events,
         );
+        let checks = Checks::new(options.defaults, options.key).with_allow_list(options.allow);
         Self(Arc::new(Inner {
             source: Box::new(source),
             keeper: Keeper::new(connector, options.policy, options.clock, journal),
-            checks: ArcSwap::from_pointee(Checks::new(options.defaults, options.key)),
+            checks: ArcSwap::from_pointee(checks),
             view: ArcSwap::from_pointee(View {
                 snapshot: Arc::new(Snapshot::empty()),
                 entries: HashMap::new(),

@@ -1,5 +1,8 @@
 //! Everything a row must pass by itself before it is a mapping; the rules between rows are the snapshot's.
 
+use std::sync::Arc;
+
+use crate::allow::AllowList;
 use crate::mapping::{CellMapping, RawCellMapping, UrlDefaults};
 use crate::problem::InvalidMapping;
 use crate::revision::RevisionKey;
@@ -8,15 +11,33 @@ use crate::revision::RevisionKey;
 pub(crate) struct Checks {
     defaults: UrlDefaults,
     key: RevisionKey,
+    allow: Option<Arc<AllowList>>,
 }
 
 impl Checks {
     pub(crate) fn new(defaults: UrlDefaults, key: RevisionKey) -> Self {
-        Self { defaults, key }
+        Self {
+            defaults,
+            key,
+            allow: None,
+        }
+    }
+
+    /// With this list, or with none.
+    pub(crate) fn with_allow_list(&self, allow: Option<Arc<AllowList>>) -> Self {
+        Self {
+            defaults: self.defaults.clone(),
+            key: self.key.clone(),
+            allow,
+        }
     }
 
     /// Reads one row.
     pub(crate) fn parse(&self, row: &RawCellMapping) -> Result<CellMapping, InvalidMapping> {
-        CellMapping::parse(row, &self.defaults, &self.key)
+        let mapping = CellMapping::parse(row, &self.defaults, &self.key)?;
+        match &self.allow {
+            Some(list) => mapping.allowed_by(list),
+            None => Ok(mapping),
+        }
     }
 }

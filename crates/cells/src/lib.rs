@@ -31,6 +31,8 @@ mod secret;
 mod problem;
 
 mod location;
+
+mod allow;
 mod mapping;
 mod revision;
 mod template;
@@ -55,6 +57,7 @@ mod options;
 mod reload;
 mod upkeep;
 
+pub use allow::{AllowList, AllowListError, Leg, Refusal};
 pub use cache::{CacheEntry, CacheEvent, CacheEventKind, CloseReason, EntryState};
 pub use cells::Cells;
 pub use clock::{Clock, ManualClock, SystemClock};
@@ -66,7 +69,7 @@ pub use location::{
     Broker, BrokerHost, BrokerKind, DatabaseLocation, DatabaseServer, Engine, Host, SqliteFile,
     TlsOptions, TransportLocation,
 };
-pub use mapping::{CellMapping, RawCellMapping, UrlDefaults};
+pub use mapping::{AddressRefused, CellMapping, RawCellMapping, UrlDefaults};
 pub use options::CellsOptions;
 pub use policy::CachePolicy;
 pub use problem::{Field, InvalidMapping, InvalidUrl, Problem, ProblemKind, Word};

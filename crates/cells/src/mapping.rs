@@ -4,11 +4,13 @@
 //! this crate takes. Rules between rows (duplicates) are the snapshot's; whether a location is allowed is a list's.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::allow::{AllowList, Leg, Refusal};
 use crate::id::CellId;
 use crate::label::CellLabel;
-use crate::location::{DatabaseLocation, TransportLocation};
+use crate::location::{DatabaseLocation, Host, TransportLocation};
 use crate::problem::{Field, InvalidMapping, Problem, ProblemKind};
 use crate::revision::{Revision, RevisionKey};
 use crate::secret::SecretText;
@@ -42,6 +44,7 @@ pub struct UrlDefaults {
 #[derive(Clone)]
 pub struct CellMapping(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     id: CellId,
     label: CellLabel,
@@ -49,6 +52,7 @@ struct Inner {
     transport: TransportLocation,
     disabled: bool,
     revision: Revision,
+    allow: Option<Arc<AllowList>>,
 }
 
 /// Nova's column is `varchar(255)`.
@@ -110,7 +114,16 @@ impl CellMapping {
             transport,
             disabled: raw.disabled,
             revision,
+            allow: None,
         })))
+    }
+
+    /// The same mapping, where the list has it; the list then also decides which addresses may be used.
+    pub(crate) fn allowed_by(self, list: &Arc<AllowList>) -> Result<Self, InvalidMapping> {
+        list.check(&self)?;
+        let mut inner = Arc::try_unwrap(self.0).unwrap_or_else(|shared| Inner::clone(&shared));
+        inner.allow = Some(Arc::clone(list));
+        Ok(Self(Arc::new(inner)))
     }
 
     /// The cell's id.
@@ -148,6 +161,42 @@ impl CellMapping {
         self.revision() == other.revision()
             && self.label() == other.label()
             && self.disabled() == other.disabled()
+            && self.0.allow.as_ref().map(Arc::as_ptr) == other.0.allow.as_ref().map(Arc::as_ptr)
+    }
+
+    /// Whether a connection for this leg may go to this address. Connectors ask for the address they are about to use,
+    /// after resolving and for each try: a name that was allowed may resolve to anything.
+    ///
+    /// Without an allow-list only this is checked: the port is one of the mapping's, and where the mapping names an
+    /// address instead of a host name for that port, it is that address.
+    ///
+    /// # Errors
+    /// [`AddressRefused`].
+    pub fn check_address(
+        &self,
+        leg: Leg,
+        address: IpAddr,
+        port: u16,
+    ) -> Result<(), AddressRefused> {
+        let places = places(self, leg).filter(|(_, at)| *at == port);
+        let named = places.fold(None, |known, (host, _)| {
+            let is = match host {
+                Host::Name(_) => true,
+                Host::Address(written) => written.to_canonical() == address.to_canonical(),
+            };
+            Some(known.unwrap_or(false) || is)
+        });
+        let checked = match (named, &self.0.allow) {
+            (None, _) => Err(Refusal::Port),
+            (Some(false), _) => Err(Refusal::Address),
+            (Some(true), Some(list)) => list.check_address(self, leg, address, port),
+            (Some(true), None) => Ok(()),
+        };
+        checked.map_err(|refusal| AddressRefused {
+            cell: self.label().clone(),
+            leg,
+            refusal,
+        })
     }
 
     /// Changes whenever what either URL says changes.
@@ -167,6 +216,34 @@ impl fmt::Debug for CellMapping {
             .field("revision", &self.0.revision)
             .finish()
     }
+}
+
+/// An address that a leg may not use. It is not named: what a cell's name resolves to is for protected logs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the {leg} of cell {cell} may not use that address: nothing allows {refusal}")]
+pub struct AddressRefused {
+    /// The cell.
+    pub cell: CellLabel,
+    /// Which leg.
+    pub leg: Leg,
+    /// What nothing allows.
+    pub refusal: Refusal,
+}
+
+/// The hosts and ports of a leg.
+fn places(mapping: &CellMapping, leg: Leg) -> impl Iterator<Item = (&Host, u16)> {
+    let server = match (leg, mapping.database()) {
+        (Leg::Database, DatabaseLocation::Server(server)) => Some((&server.host, server.port)),
+        _ => None,
+    };
+    let broker = match (leg, mapping.transport()) {
+        (Leg::Transport, TransportLocation::Broker(broker)) => Some(broker),
+        _ => None,
+    };
+    let hosts = broker.into_iter().flat_map(|broker| broker.hosts.iter());
+    server
+        .into_iter()
+        .chain(hosts.map(|host| (&host.host, host.port)))
 }
 
 fn name_problem(name: Option<&str>) -> Option<Problem> {

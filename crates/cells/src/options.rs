@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use context::{AuditSink, TracingAudit};
 
+use crate::allow::AllowList;
 use crate::clock::{Clock, SystemClock};
 use crate::mapping::UrlDefaults;
 use crate::policy::CachePolicy;
@@ -17,6 +18,8 @@ pub struct CellsOptions {
     pub defaults: UrlDefaults,
     /// The key that revisions are made under.
     pub key: RevisionKey,
+    /// Which places mappings may name; any where there is no list.
+    pub allow: Option<Arc<AllowList>>,
     /// The limits of the cache.
     pub policy: CachePolicy,
     /// The time.
@@ -32,6 +35,7 @@ impl CellsOptions {
         Self {
             defaults: UrlDefaults::default(),
             key,
+            allow: None,
             policy: CachePolicy::default(),
             clock: Arc::new(SystemClock),
             audit: Arc::new(TracingAudit),

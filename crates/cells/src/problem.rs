@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::allow::Refusal;
+
 /// Which column a problem was found in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -114,6 +116,9 @@ pub enum ProblemKind {
     /// Only cell0 may do without a bus.
     #[error("only cell0 may have the transport `none`")]
     NoBus,
+    /// The allow-list does not have it.
+    #[error("the allow-list does not have {0}")]
+    NotAllowed(Refusal),
     /// Another row before this one has the same uuid.
     #[error("an earlier row has the same uuid")]
     DuplicateUuid,

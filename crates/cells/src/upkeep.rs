@@ -1,9 +1,10 @@
 //! Nothing lasts for the life of a process: ends by age, idleness, number and on request, and a look at what there is.
 
 use std::cmp::Reverse;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
+use crate::allow::AllowList;
 use crate::cache::{CacheEntry, CacheEvent, CacheEventKind};
 use crate::cells::Cells;
 use crate::clock::millis;
@@ -60,6 +61,14 @@ impl<C: CellConnector> Cells<C> {
     pub fn suspect(&self) {
         self.0.keeper.journal.note(None, CacheEventKind::Suspect);
         self.ask_for_reload();
+    }
+
+    /// Puts another allow-list in force, or none. It counts from the next [`refresh`](Self::refresh) on, which is due.
+    pub fn set_allow_list(&self, allow: Option<Arc<AllowList>>) {
+        self.0
+            .checks
+            .rcu(|checks| checks.with_allow_list(allow.clone()));
+        self.suspect();
     }
 
     pub(crate) fn ask_for_reload(&self) {

@@ -178,7 +178,7 @@ fn what_happened_is_told_in_order_and_only_once() {
         [
             "cell/open",
             "mapping/change",
-            "cell/retire",
+            "cache/retire",
             "mapping/reload",
             "mapping/remove",
             "mapping/reload"

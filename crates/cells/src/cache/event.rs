@@ -126,11 +126,11 @@ impl CacheEventKind {
             Self::Refused { .. } => "mapping/refuse",
             Self::Opened { .. } => "cell/open",
             Self::OpenFailed { .. } => "cell/open-failed",
-            Self::Retired { .. } => "cell/retire",
-            Self::Drained => "cell/drained",
-            Self::Forced { .. } => "cell/force",
-            Self::Invalidated => "cell/invalidate",
-            Self::Suspect => "mapping/suspect",
+            Self::Retired { .. } => "cache/retire",
+            Self::Drained => "cache/drained",
+            Self::Forced { .. } => "cache/force",
+            Self::Invalidated => "cache/invalidate",
+            Self::Suspect => "cache/suspect",
         }
     }
 

@@ -50,6 +50,22 @@ pub struct Broker {
     pub options: Vec<(String, String)>,
 }
 
+impl Broker {
+    /// Whether the URL itself asks for TLS: `rediss`, or oslo.messaging's option `ssl`.
+    #[must_use]
+    pub fn asks_for_tls(&self) -> bool {
+        let ssl = self.options.iter().find(|(key, _)| key == "ssl");
+        self.kind == BrokerKind::RedisTls || ssl.is_some_and(|(_, value)| is_true(value))
+    }
+}
+
+/// oslo.config's words for true.
+fn is_true(value: &str) -> bool {
+    ["true", "1", "on", "yes"]
+        .iter()
+        .any(|word| value.eq_ignore_ascii_case(word))
+}
+
 /// One host of a broker, with the login to use there.
 #[derive(Debug, Clone)]
 pub struct BrokerHost {

@@ -2,9 +2,13 @@
 //!
 //! [`CloudBuilder`] writes `nova_api`, cell0 and any number of cells as SQLite files with Nova's own tables, filled with
 //! servers that are awkward on purpose: ties, NULLs, names that differ in case or accent, deleted and hidden rows.
-//! [`HeldCell`] makes one of them hang for real.
+//! [`HeldCell`] makes one of them hang for real. Both need the feature `cloud`, which is on unless turned off.
+//!
+//! What needs no database: [`scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
+//! cells that misbehave as they are told.
 //!
 //! ```
+//! # #[cfg(feature = "cloud")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! use nova_conformance::CloudBuilder;
@@ -15,10 +19,17 @@
 //! assert!(cloud.api_url().starts_with("sqlite:////"));
 //! # Ok(()) })
 //! # }
+//! # #[cfg(not(feature = "cloud"))]
+//! # fn main() {}
 //! ```
 
+#[cfg(feature = "cloud")]
 mod cloud;
 
+pub mod fakes;
+pub mod scatter_suite;
+
+#[cfg(feature = "cloud")]
 pub use cloud::{
     Cloud, CloudBuilder, CloudCell, CloudError, HeldCell, Population, Rng, ServerSeed, write_cell,
 };

@@ -5,14 +5,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread::Thread;
+use std::time::Instant;
 
-use cells::{CellConnector, CellError};
+use cells::{CellConnector, CellError, CellId};
+use context::Deadline;
 
-use crate::executor::{AbandonJob, BlockingExecutor, Refusal};
-use crate::ledger::Ledger;
+use crate::executor::{AbandonJob, BlockingExecutor, Job};
+use crate::flight::{Shared, panicked, refused, untargeted};
+use crate::ledger::{Ledger, Watch};
 use crate::outcome::{CellFailure, Outcome, Stage};
 use crate::report::ScatterReport;
-use crate::scatter::{Scatter, panicked, untargeted};
+use crate::scatter::Scatter;
+use crate::seat::Seat;
 use crate::task::CellTask;
 
 /// Wakes the thread that waits for the report.
@@ -27,75 +31,177 @@ impl Wake for Unpark {
 impl<C: CellConnector> Scatter<'_, C> {
     /// Runs blocking work in every cell and gives the report when all have an outcome or the budget ends.
     ///
-    /// Works that outlive the budget cannot be stopped; they see [`CellTask::is_cancelled`] and are abandoned.
+    /// Works that outlive the budget cannot be stopped; they see [`CellTask::is_cancelled`] and are abandoned. Async
+    /// handles are reached from here with a runtime's `block_on`, always the one that made them; or write the work as
+    /// async and run it on a `BridgedExecutor`.
     pub fn run_blocking<E, W, T, X>(self, executor: &E, work: W) -> ScatterReport<T>
     where
-        E: BlockingExecutor + Clone + 'static,
+        E: BlockingExecutor,
         W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync + 'static,
         T: Send + 'static,
         X: Into<CellError>,
     {
-        let now = executor.now();
-        let deadline = self.policy.deadline(self.request, now);
         let limit = self.policy.in_flight.max(1);
-        let ledger: Arc<Ledger<T>> = Arc::new(Ledger::new(self.choices, now, limit));
-        let work = Arc::new(work);
-        let request = self.request.with_deadline(deadline);
+        let ledger = Ledger::new(self.choices, executor.clock(), limit, false);
+        let deadline = self.policy.deadline(self.request, ledger.started());
+        let shared = Shared {
+            cells: self.cells.clone(),
+            request: self.request.with_deadline(deadline),
+            deadline,
+            share: self.policy.share(deadline, ledger.started()),
+            work,
+        };
+        let mut crew = Crew {
+            executor,
+            expiry: shared.share.map(|share| ledger.started() + share),
+            handles: Vec::with_capacity(ledger.len().min(limit)),
+            ledger: Arc::new(ledger),
+            shared: Arc::new(shared),
+            limit,
+            next: 0,
+        };
+        crew.wait(deadline);
+        crew.home()
+    }
+}
+
+/// A blocking scatter under way.
+struct Crew<'e, E: BlockingExecutor, C: CellConnector, W, T> {
+    executor: &'e E,
+    ledger: Arc<Ledger<T>>,
+    shared: Arc<Shared<C, W>>,
+    limit: usize,
+    next: usize,
+    handles: Vec<(usize, E::Handle)>,
+    /// When to look for cells that took longer than their share.
+    expiry: Option<Instant>,
+}
+
+impl<E, C, W, T, X> Crew<'_, E, C, W, T>
+where
+    E: BlockingExecutor,
+    C: CellConnector,
+    W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync + 'static,
+    T: Send + 'static,
+    X: Into<CellError>,
+{
+    fn wait(&mut self, deadline: Deadline) {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut handles = Vec::new();
-        let mut waiting = ledger.to_ask();
         loop {
-            ledger.register(&waker);
-            let left = deadline.remaining_at(executor.now());
-            if ledger.is_settled() || left.is_zero() {
+            self.ledger.register(&waker);
+            let now = self.ledger.now();
+            if self.ledger.is_settled() || deadline.is_past_at(now) {
+                return;
+            }
+            self.start_more();
+            self.expire(now);
+            if self.ledger.is_settled() || self.settles_soon() {
+                continue;
+            }
+            let next = self
+                .expiry
+                .map_or(deadline, |at| deadline.earliest(Deadline::at(at)));
+            std::thread::park_timeout(next.remaining_at(self.ledger.now()));
+        }
+    }
+
+    /// Looks for a moment before it sleeps: most works on warm cells end within what a wake-up would cost.
+    fn settles_soon(&self) -> bool {
+        (0..LOOKS).any(|look| {
+            match look < LOOKS / 2 {
+                true => std::hint::spin_loop(),
+                false => std::thread::yield_now(),
+            }
+            self.ledger.is_settled()
+        })
+    }
+
+    fn start_more(&mut self) {
+        let mut jobs: Vec<(CellId, Job)> = Vec::new();
+        let mut slots = Vec::new();
+        while self.ledger.under_way() < self.limit {
+            let Some((at, cell)) = self.ledger.next_to_ask(self.next) else {
                 break;
+            };
+            self.next = at + 1;
+            self.ledger.hand_out();
+            if self.limit < self.ledger.len() {
+                self.ledger.enter(at, Stage::Queued);
             }
-            while ledger.under_way() < limit {
-                let Some((at, id)) = waiting.next() else {
-                    break;
-                };
-                ledger.hand_out();
-                let (book, clock) = (Arc::clone(&ledger), executor.clone());
-                let (cells, request, work) =
-                    (self.cells.clone(), request.clone(), Arc::clone(&work));
-                let job = Box::new(move || {
-                    if !book.begin(at, clock.now()) {
-                        return;
-                    }
-                    let label = book.label(at);
-                    let outcome = match cells.target(&request, id) {
-                        Err(error) => untargeted(label, error),
-                        Ok(targeted) => {
-                            book.enter(at, Stage::Running);
-                            let task = CellTask::new(targeted, deadline, book.closed_flag());
-                            match catch_unwind(AssertUnwindSafe(|| work(task))) {
-                                Ok(Ok(value)) => Outcome::Answered(value),
-                                Ok(Err(error)) => {
-                                    Outcome::Failed(CellFailure::record(label, &error.into()))
-                                }
-                                Err(panic) => panicked(label, &*panic),
-                            }
-                        }
-                    };
-                    book.finish(at, outcome, clock.now());
-                });
-                match executor.submit(id, job) {
-                    Ok(handle) => handles.push(handle),
-                    Err(refusal) => {
-                        let outcome = match refusal {
-                            Refusal::Rejected(why) => Outcome::Rejected(why),
-                            Refusal::Skipped(why) => Outcome::Skipped(why),
-                        };
-                        ledger.finish(at, outcome, executor.now());
-                    }
-                }
-            }
-            if !ledger.is_settled() {
-                std::thread::park_timeout(deadline.remaining_at(executor.now()));
+            let (seat, shared) = (Seat::new(&self.ledger, at), Arc::clone(&self.shared));
+            jobs.push((cell, Box::new(move || ask(&shared, seat, cell))));
+            slots.push(at);
+        }
+        if jobs.is_empty() {
+            return;
+        }
+        for (at, submitted) in slots.into_iter().zip(self.executor.submit_all(jobs)) {
+            match submitted {
+                Ok(handle) => self.handles.push((at, handle)),
+                Err(refusal) => self.ledger.finish(at, refused(refusal)),
             }
         }
-        let report = ledger.close(executor.now());
-        handles.iter().for_each(AbandonJob::abandon);
+    }
+
+    fn expire(&mut self, now: Instant) {
+        let (Some(share), Some(at)) = (self.shared.share, self.expiry) else {
+            return;
+        };
+        if at <= now {
+            let (expired, next) = self.ledger.expire(share);
+            self.expiry = Some(next);
+            self.give_up(&expired);
+        }
+    }
+
+    fn home(self) -> ScatterReport<T> {
+        if self.ledger.is_settled() {
+            return self.ledger.close();
+        }
+        let late = |at: &usize| !self.ledger.has_outcome(*at);
+        let late: Vec<usize> = (0..self.ledger.len()).filter(late).collect();
+        let report = self.ledger.close();
+        self.give_up(&late);
         report
     }
+
+    /// Abandons the works of these slots, given in rising order.
+    fn give_up(&self, slots: &[usize]) {
+        for (at, handle) in &self.handles {
+            if slots.binary_search(at).is_ok() {
+                handle.abandon();
+            }
+        }
+    }
+}
+
+/// How often the caller looks before it sleeps.
+const LOOKS: u32 = 40;
+
+fn ask<C, W, T, X>(shared: &Shared<C, W>, mut seat: Seat<T>, cell: CellId)
+where
+    C: CellConnector,
+    W: Fn(CellTask<C>) -> Result<T, X>,
+    T: Send + 'static,
+    X: Into<CellError>,
+{
+    if !seat.begin() {
+        return;
+    }
+    let targeted = match shared.cells.target(&shared.request, cell) {
+        Ok(targeted) => targeted,
+        Err(error) => {
+            let outcome = untargeted(seat.label(), error);
+            return seat.fill(outcome);
+        }
+    };
+    seat.enter(Stage::Running);
+    let deadline = shared.deadline_from(seat.now());
+    let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
+    let outcome = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
+        Ok(Ok(value)) => Outcome::Answered(value),
+        Ok(Err(error)) => Outcome::Failed(CellFailure::record(seat.label(), &error.into())),
+        Err(panic) => panicked(seat.label(), &*panic),
+    };
+    seat.fill(outcome);
 }

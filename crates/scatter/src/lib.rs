@@ -15,18 +15,23 @@ mod policy;
 mod task;
 
 mod ledger;
+mod seat;
 
 mod executor;
 
 mod blocking;
+mod flight;
 mod scatter;
+mod stream;
 
+#[cfg(all(feature = "thread", feature = "tokio"))]
+pub use executor::bridged::{BridgedExecutor, BridgedTask};
 #[cfg(feature = "thread")]
-pub use executor::thread::{Submitted, ThreadExecutor, ThreadPolicy};
+pub use executor::thread::{PoolStats, Submitted, ThreadExecutor, ThreadPolicy};
 #[cfg(feature = "tokio")]
 pub use executor::tokio::TokioExecutor;
 pub use executor::{
-    AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, BoxFuture, Job, Refusal,
+    AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer,
 };
 pub use outcome::{
     CellFailure, Outcome, OutcomeKind, Progress, Rejection, SkipReason, Stage, TimedOut,
@@ -34,4 +39,5 @@ pub use outcome::{
 pub use policy::ScatterPolicy;
 pub use report::{Answers, CellReport, Counts, Incomplete, Missing, ScatterReport};
 pub use scatter::Scatter;
+pub use stream::ScatterStream;
 pub use task::CellTask;

@@ -119,10 +119,16 @@ pub struct TimedOut {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// Waiting for a free worker or a permit.
+    /// Not begun: as many other cells as the caller allows at the same time were under way.
+    InFlight,
+    /// Waiting for one of the cell's permits.
+    Permit,
+    /// Waiting for a free worker.
     Queued,
     /// Binding the request to the cell.
     Targeting,
+    /// Connecting, where the work says so.
+    Connecting,
     /// Inside the caller's work.
     Running,
 }
@@ -132,8 +138,11 @@ impl Stage {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::InFlight => "in_flight",
+            Self::Permit => "permit",
             Self::Queued => "queued",
             Self::Targeting => "targeting",
+            Self::Connecting => "connecting",
             Self::Running => "running",
         }
     }

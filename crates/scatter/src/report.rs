@@ -16,8 +16,12 @@ pub struct CellReport<T> {
     pub outcome: Outcome<T>,
     /// From the start of the call until the outcome was known.
     pub elapsed: Duration,
-    /// Of that, how long the work waited before it began.
+    /// Of that, how long the work waited before it began: for the caller's limit, a permit, a worker.
     pub queued: Duration,
+    /// Of that, how long it connected, where the work says so.
+    pub connect: Duration,
+    /// How often the work was called: 0 where it never began, more than 1 where it was retried.
+    pub attempts: u32,
 }
 
 /// How many cells had which outcome. `asked == answered + failed + timed_out + rejected + skipped`, always.
@@ -35,6 +39,24 @@ pub struct Counts {
     pub rejected: usize,
     /// Cells left out on purpose.
     pub skipped: usize,
+}
+
+impl Counts {
+    pub(crate) fn count(&mut self, kind: OutcomeKind) {
+        *match kind {
+            OutcomeKind::Answered => &mut self.answered,
+            OutcomeKind::Failed => &mut self.failed,
+            OutcomeKind::TimedOut => &mut self.timed_out,
+            OutcomeKind::Rejected => &mut self.rejected,
+            OutcomeKind::Skipped => &mut self.skipped,
+        } += 1;
+    }
+
+    /// Whether every cell asked for is counted exactly once.
+    #[must_use]
+    pub fn add_up(&self) -> bool {
+        self.asked == self.answered + self.failed + self.timed_out + self.rejected + self.skipped
+    }
 }
 
 /// Every cell's outcome, in the order in which the cells were asked for.
@@ -74,13 +96,7 @@ impl<T> ScatterReport<T> {
             ..Counts::default()
         };
         for cell in &self.cells {
-            *match cell.outcome.kind() {
-                OutcomeKind::Answered => &mut counts.answered,
-                OutcomeKind::Failed => &mut counts.failed,
-                OutcomeKind::TimedOut => &mut counts.timed_out,
-                OutcomeKind::Rejected => &mut counts.rejected,
-                OutcomeKind::Skipped => &mut counts.skipped,
-            } += 1;
+            counts.count(cell.outcome.kind());
         }
         counts
     }
@@ -136,6 +152,8 @@ impl<T> ScatterReport<T> {
             outcome,
             elapsed,
             queued,
+            connect,
+            attempts,
         } in self.cells
         {
             let outcome = match outcome {
@@ -153,6 +171,8 @@ impl<T> ScatterReport<T> {
                 outcome,
                 elapsed,
                 queued,
+                connect,
+                attempts,
             });
         }
         (answers, missing)

@@ -2,24 +2,33 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use cells::{CellConnector, CellContext};
 use context::Deadline;
+
+use crate::ledger::Watch;
+use crate::outcome::Stage;
 
 /// One cell's piece of a scatter.
 pub struct CellTask<C: CellConnector> {
     cell: CellContext<C>,
     deadline: Deadline,
-    closed: Arc<AtomicBool>,
+    ledger: Arc<dyn Watch>,
+    at: usize,
 }
 
 impl<C: CellConnector> CellTask<C> {
-    pub(crate) fn new(cell: CellContext<C>, deadline: Deadline, closed: Arc<AtomicBool>) -> Self {
+    pub(crate) fn new(
+        cell: CellContext<C>,
+        deadline: Deadline,
+        ledger: Arc<dyn Watch>,
+        at: usize,
+    ) -> Self {
         Self {
             cell,
             deadline,
-            closed,
+            ledger,
+            at,
         }
     }
 
@@ -28,17 +37,27 @@ impl<C: CellConnector> CellTask<C> {
         &self.cell
     }
 
-    /// When the caller stops waiting. Hand it to whatever waits: a checkout, a statement, a call.
+    /// When the caller stops waiting for this cell. Hand it to whatever waits: a checkout, a statement, a call.
     #[must_use]
     pub fn deadline(&self) -> Deadline {
         self.deadline
     }
 
-    /// Whether the caller has stopped waiting. Blocking work looks at it between steps and returns; async work is
-    /// dropped at its next await and need not look.
+    /// Whether the caller has stopped waiting for this cell. Blocking work looks at it between steps and returns; async
+    /// work is dropped at its next await and need not look.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
+        self.ledger.is_given_up(self.at)
+    }
+
+    /// Says that the work connects now. Reports then name the stage, and tell connecting from running.
+    pub fn connecting(&self) {
+        self.ledger.enter(self.at, Stage::Connecting);
+    }
+
+    /// Says that the work has connected and goes on.
+    pub fn connected(&self) {
+        self.ledger.enter(self.at, Stage::Running);
     }
 }
 

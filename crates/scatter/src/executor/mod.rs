@@ -1,5 +1,6 @@
 //! The seams to what runs the work: an async runtime, or threads. Each is small enough to write for another runtime.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Instant;
@@ -8,27 +9,64 @@ use cells::CellId;
 
 use crate::outcome::{Rejection, SkipReason};
 
+#[cfg(all(feature = "thread", feature = "tokio"))]
+pub(crate) mod bridged;
 #[cfg(feature = "thread")]
 pub(crate) mod thread;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;
 
-/// A future that an executor can own.
-pub type BoxFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
+/// What time it is for an executor: the monotonic clock, or one that tests pause.
+///
+/// A plain function, so that work in a queue can read it without keeping its executor alive.
+#[derive(Clone, Copy)]
+pub struct Clock(fn() -> Instant);
+
+impl Clock {
+    /// The monotonic clock.
+    pub const MONOTONIC: Self = Self(Instant::now);
+
+    /// The clock that this function reads.
+    #[must_use]
+    pub const fn new(now: fn() -> Instant) -> Self {
+        Self(now)
+    }
+
+    /// The time on it.
+    #[must_use]
+    pub fn now(self) -> Instant {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
+/// A timer that the driver owns.
+pub type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Runs async work.
 pub trait AsyncExecutor: Send + Sync {
     /// Stops one spawned task; see [`AbortTask`].
     type Handle: AbortTask;
 
-    /// The executor's clock: paused in tests, the monotonic clock otherwise.
-    fn now(&self) -> Instant;
+    /// The executor's clock.
+    fn clock(&self) -> Clock;
 
-    /// Starts a task. It never panics: what panics inside is caught before it gets here.
-    fn spawn(&self, task: BoxFuture) -> Self::Handle;
+    /// Starts a task that uses this cell. It never panics: what panics inside is caught before it gets here. An executor
+    /// may drop a task it cannot run any more; the cell's outcome then says so.
+    ///
+    /// # Errors
+    /// [`Refusal`] where the task will never run.
+    fn spawn<F>(&self, cell: CellId, task: F) -> Result<Self::Handle, Refusal>
+    where
+        F: Future<Output = ()> + Send + 'static;
 
-    /// Ready at this instant of [`now`](Self::now)'s clock.
-    fn sleep_until(&self, at: Instant) -> BoxFuture;
+    /// Ready at this instant of [`clock`](Self::clock)'s time.
+    fn sleep_until(&self, at: Instant) -> Timer;
 }
 
 /// Stops a task that nobody waits for.
@@ -37,7 +75,7 @@ pub trait AbortTask: Send {
     fn abort(&self);
 }
 
-/// A piece of blocking work.
+/// A piece of blocking work. Dropped without being called where it will never run.
 pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs blocking work.
@@ -46,13 +84,20 @@ pub trait BlockingExecutor: Send + Sync {
     type Handle: AbandonJob;
 
     /// The executor's clock.
-    fn now(&self) -> Instant;
+    fn clock(&self) -> Clock;
 
     /// Queues a job that uses this cell. Returns at once.
     ///
     /// # Errors
     /// [`Refusal`] where the job will never run.
     fn submit(&self, cell: CellId, job: Job) -> Result<Self::Handle, Refusal>;
+
+    /// Queues many jobs; the results stand in the order of the jobs. Executors with a lock take it once.
+    fn submit_all(&self, jobs: Vec<(CellId, Job)>) -> Vec<Result<Self::Handle, Refusal>> {
+        jobs.into_iter()
+            .map(|(cell, job)| self.submit(cell, job))
+            .collect()
+    }
 }
 
 /// Gives up a job that nobody waits for.
@@ -62,7 +107,7 @@ pub trait AbandonJob: Send {
     fn abandon(&self);
 }
 
-/// Why an executor did not take a job.
+/// Why an executor did not take a piece of work.
 #[derive(Debug, Clone)]
 pub enum Refusal {
     /// The cell cannot be asked.

@@ -1,14 +1,17 @@
 //! Async work on a tokio runtime.
 
+use std::future::Future;
 use std::time::Instant;
 
+use cells::CellId;
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
 
-use super::{AbortTask, AsyncExecutor, BoxFuture};
+use super::{AbortTask, AsyncExecutor, Clock, Refusal, Timer};
 
-/// Spawns on a tokio runtime, one task per cell. On a `current_thread` runtime, work that blocks without awaiting holds up
-/// the caller too; use a multi-threaded one, or the thread executor, for work that may block.
+/// Spawns on a tokio runtime, one task per cell. Work, or a connector, that blocks without awaiting holds up whatever the
+/// runtime had queued behind it, and on a `current_thread` runtime the caller too; for work that may block use
+/// `ThreadExecutor`, or `BridgedExecutor`, which runs the same async work with a thread for each cell.
 #[derive(Debug, Clone)]
 pub struct TokioExecutor {
     runtime: Handle,
@@ -33,16 +36,20 @@ impl TokioExecutor {
 impl AsyncExecutor for TokioExecutor {
     type Handle = AbortHandle;
 
-    fn now(&self) -> Instant {
-        // tokio's clock, which tests can pause; outside a runtime it is the monotonic one.
-        tokio::time::Instant::now().into_std()
+    /// tokio's clock, which tests can pause; outside a runtime it is the monotonic one.
+    fn clock(&self) -> Clock {
+        Clock::new(|| tokio::time::Instant::now().into_std())
     }
 
-    fn spawn(&self, task: BoxFuture) -> AbortHandle {
-        self.runtime.spawn(task).abort_handle()
+    /// Never refuses: a runtime that is shutting down drops the task, and the outcome says so.
+    fn spawn<F>(&self, _cell: CellId, task: F) -> Result<AbortHandle, Refusal>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Ok(self.runtime.spawn(task).abort_handle())
     }
 
-    fn sleep_until(&self, at: Instant) -> BoxFuture {
+    fn sleep_until(&self, at: Instant) -> Timer {
         let _inside = self.runtime.enter();
         Box::pin(tokio::time::sleep_until(at.into()))
     }

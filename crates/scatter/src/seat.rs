@@ -1,0 +1,76 @@
+//! One cell's place in a scatter, held by whatever is to run its work. Dropped unfilled, it fills itself: an executor that
+//! ends, or a job that is thrown away, is an outcome of that cell and never a silence.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cells::{CellError, CellLabel, ErrorClass};
+
+use crate::ledger::{Ledger, Watch};
+use crate::outcome::{CellFailure, Outcome, Rejection, Stage};
+
+pub(crate) struct Seat<T> {
+    ledger: Arc<Ledger<T>>,
+    at: usize,
+    began: bool,
+    filled: bool,
+}
+
+impl<T: Send + 'static> Seat<T> {
+    pub(crate) fn new(ledger: &Arc<Ledger<T>>, at: usize) -> Self {
+        Self {
+            ledger: Arc::clone(ledger),
+            at,
+            began: false,
+            filled: false,
+        }
+    }
+
+    /// The work begins. False where nobody waits for it any more.
+    pub(crate) fn begin(&mut self) -> bool {
+        self.began = self.ledger.begin(self.at);
+        self.filled = !self.began;
+        self.began
+    }
+
+    pub(crate) fn enter(&self, stage: Stage) {
+        self.ledger.enter(self.at, stage);
+    }
+
+    pub(crate) fn label(&self) -> &CellLabel {
+        self.ledger.label(self.at)
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.ledger.now()
+    }
+
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn watch(&self) -> Arc<dyn Watch> {
+        Arc::clone(&self.ledger) as Arc<dyn Watch>
+    }
+
+    pub(crate) fn fill(mut self, outcome: Outcome<T>) {
+        self.filled = true;
+        self.ledger.finish(self.at, outcome);
+    }
+}
+
+impl<T> Drop for Seat<T> {
+    fn drop(&mut self) {
+        if self.filled || self.ledger.has_outcome(self.at) {
+            return;
+        }
+        let outcome = match self.began {
+            false => Outcome::Rejected(Rejection::ShuttingDown),
+            true => {
+                let error = CellError::new(ErrorClass::Internal, "the executor dropped the work");
+                Outcome::Failed(CellFailure::record(self.ledger.label(self.at), &error))
+            }
+        };
+        self.ledger.finish(self.at, outcome);
+    }
+}

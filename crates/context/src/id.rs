@@ -127,6 +127,18 @@ impl RequestId {
     pub fn random() -> Self {
         Self(format!("req-{}", Uuid::new_v4()).into())
     }
+
+    /// Takes over a caller's id only if it has the exact form `req-<uuid>` in lower case, as oslo.middleware does
+    /// (8.2): it goes into every log line.
+    #[must_use]
+    pub fn parse_openstack(text: &str) -> Option<Self> {
+        let id = text.strip_prefix("req-")?;
+        let lower = id
+            .bytes()
+            .all(|b| b == b'-' || matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let uuid = id.len() == 36 && lower && Uuid::try_parse(id).is_ok();
+        uuid.then(|| Self(text.into()))
+    }
 }
 
 #[cfg(test)]
@@ -152,6 +164,21 @@ mod tests {
                 at: 1
             })
         );
+    }
+
+    #[test]
+    fn a_callers_request_id_is_taken_over_only_in_the_exact_form() {
+        let good = "req-0af1b2c3-0000-4000-8000-0123456789ab";
+        assert!(RequestId::parse_openstack(good).is_some());
+        for bad in [
+            &good.to_uppercase(),
+            &good[4..],
+            &good[..39],
+            "req-",
+            &format!("{good}0"),
+        ] {
+            assert_eq!(RequestId::parse_openstack(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod timestamp;
 mod auth;
 mod policy;
 mod request;
+
+mod headers;
 #[cfg(feature = "serde")]
 mod wire;
 
@@ -57,6 +59,12 @@ pub use catalog::{
 #[cfg(feature = "serde")]
 pub use catalog::{CatalogForm, CatalogReadError};
 pub use deadline::Deadline;
+#[cfg(feature = "http")]
+pub use headers::{ContextLayer, ContextService};
+pub use headers::{
+    HeaderFault, HeaderProblem, IDENTITY_HEADERS, InvalidHeaders, UpstreamTrust, VerifiedHeaders,
+    is_identity_header,
+};
 pub use id::{DomainId, InvalidId, ProjectId, RequestId, UserId};
 pub use identity::{Domain, Identity, Project, ServiceIdentity, User};
 #[cfg(feature = "serde")]

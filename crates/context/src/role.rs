@@ -9,7 +9,6 @@ use std::sync::Arc;
 pub(crate) const ADMIN: &str = "admin";
 
 /// Whether a role's name is longer than Keystone's column or would break a line of a log.
-#[cfg(feature = "serde")]
 pub(crate) fn is_malformed(name: &str) -> bool {
     name.chars().count() > 255 || name.chars().any(char::is_control)
 }

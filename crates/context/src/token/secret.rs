@@ -4,7 +4,7 @@
 //! client or a broker's client makes of a header or a message are theirs; keep those short-lived.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use zeroize::Zeroizing;
@@ -86,7 +86,7 @@ pub(super) struct Slot {
     text: RwLock<Option<Zeroizing<String>>>,
     fingerprint: TokenFingerprint,
     shape: TokenShape,
-    expires_at: Option<SystemTime>,
+    expires_at: OnceLock<SystemTime>,
 }
 
 impl AuthToken {
@@ -122,7 +122,7 @@ impl AuthToken {
             fingerprint: TokenFingerprint::of(&text),
             shape: TokenShape::of(&text),
             text: RwLock::new(Some(text)),
-            expires_at,
+            expires_at: expires_at.map_or_else(OnceLock::new, OnceLock::from),
         })))
     }
 
@@ -141,7 +141,13 @@ impl AuthToken {
     /// When it ends, where that is known.
     #[must_use]
     pub fn expires_at(&self) -> Option<SystemTime> {
-        self.0.expires_at
+        self.0.expires_at.get().copied()
+    }
+
+    /// Says when it ends, for every holder: what a verifier found out. An end that is known already stays.
+    pub fn set_end(&self, expires_at: SystemTime) {
+        // The end that came first is kept: there is nothing to do with another.
+        let _ = self.0.expires_at.set(expires_at);
     }
 
     /// Wipes the text for every holder: at logout, after a 401.
@@ -174,7 +180,7 @@ impl AuthToken {
 
 impl Slot {
     pub(super) fn has_ended(&self, now: SystemTime) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
+        self.expires_at.get().is_some_and(|end| *end <= now)
     }
 
     pub(super) fn wipe(&self) {

@@ -1,0 +1,222 @@
+//! A tower layer that makes a request's context: takes the tokens out of the headers, has them verified, puts a
+//! [`RequestContext`](crate::RequestContext) into the request's extensions and ids into the response's headers.
+//!
+//! Works in axum and any other stack of tower's `Service` over `http` types. It speaks to no Keystone itself: that
+//! is the [`TokenVerifier`]'s work.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::names::is_identity_header;
+use super::verified::VerifiedHeaders;
+use crate::auth::Guard;
+use crate::id::RequestId;
+use crate::token::{AuthToken, TokenKeeper, TokenVerifier, VerifiedToken, VerifyError};
+
+/// What every request is verified with.
+#[derive(Clone)]
+pub struct ContextLayer(Arc<Shared>);
+
+struct Shared {
+    verifier: Arc<dyn TokenVerifier>,
+    guard: Arc<Guard>,
+    challenge: HeaderValue,
+    service_role: &'static str,
+    keeper: TokenKeeper,
+}
+
+impl ContextLayer {
+    /// A layer over a verifier. `guard` goes into every context; `keeper` watches every verified token, so that a
+    /// housekeeping loop can wipe it at its end.
+    #[must_use]
+    pub fn new(verifier: Arc<dyn TokenVerifier>, guard: Arc<Guard>, keeper: TokenKeeper) -> Self {
+        Self(Arc::new(Shared {
+            verifier,
+            guard,
+            challenge: HeaderValue::from_static("Keystone"),
+            service_role: "service",
+            keeper,
+        }))
+    }
+}
+
+impl<S> Layer<S> for ContextLayer {
+    type Service = ContextService<S>;
+
+    fn layer(&self, inner: S) -> ContextService<S> {
+        ContextService {
+            inner,
+            shared: self.0.clone(),
+        }
+    }
+}
+
+/// The service that [`ContextLayer`] makes.
+#[derive(Clone)]
+pub struct ContextService<S> {
+    inner: S,
+    shared: Arc<Shared>,
+}
+
+/// Why there is no context.
+enum Refusal {
+    Unauthorized,
+    Unavailable,
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Invalid => Self::Unauthorized,
+            VerifyError::Unavailable(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl<S, In, Out> Service<Request<In>> for ContextService<S>
+where
+    S: Service<Request<In>, Response = Response<Out>> + Clone + Send + 'static,
+    S::Future: Send,
+    In: Send + 'static,
+    Out: From<String>,
+{
+    type Response = Response<Out>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Out>, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<In>) -> Self::Future {
+        // The service that was asked whether it is ready is the one to be called.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let id = RequestId::random();
+            let caller_id = text(request.headers(), "x-openstack-request-id").map(str::to_owned);
+            let tokens = Tokens::take(request.headers_mut());
+            let verified = match tokens {
+                Ok(tokens) => shared.verify(tokens).await,
+                Err(refusal) => Err(refusal),
+            };
+            let mut response = match verified {
+                Ok(verified) => {
+                    let guard = shared.guard.clone();
+                    let ctx = verified.context(guard, Some(id.clone()), caller_id.as_deref(), None);
+                    request.extensions_mut().insert(ctx);
+                    inner.call(request).await?
+                }
+                Err(refusal) => shared.refuse(&refusal),
+            };
+            if let Ok(id) = HeaderValue::from_str(id.as_str()) {
+                for name in ["x-openstack-request-id", "x-compute-request-id"] {
+                    response.headers_mut().insert(name, id.clone());
+                }
+            }
+            Ok(response)
+        })
+    }
+}
+
+struct Tokens {
+    user: AuthToken,
+    service: Option<AuthToken>,
+}
+
+impl Tokens {
+    /// Takes the tokens out and removes every header that speaks of identity, whoever sent it.
+    fn take(headers: &mut HeaderMap) -> Result<Self, Refusal> {
+        let user = token(headers, "x-auth-token").transpose();
+        let user = user.or_else(|| token(headers, "x-storage-token").transpose());
+        let service = token(headers, "x-service-token");
+        let names: Vec<_> = headers
+            .keys()
+            .filter(|n| is_identity_header(n.as_str()))
+            .cloned()
+            .collect();
+        for name in names {
+            headers.remove(name);
+        }
+        Ok(Self {
+            user: user.ok_or(Refusal::Unauthorized)??,
+            service: service?,
+        })
+    }
+}
+
+/// A header's only value; `None` where it is missing, repeated or no text.
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+fn token(headers: &HeaderMap, name: &str) -> Result<Option<AuthToken>, Refusal> {
+    if !headers.contains_key(name) {
+        return Ok(None);
+    }
+    let text = text(headers, name).ok_or(Refusal::Unauthorized)?.trim();
+    AuthToken::parse(text.to_owned())
+        .map(Some)
+        .map_err(|_| Refusal::Unauthorized)
+}
+
+impl Shared {
+    /// The service's token first, as keystonemiddleware does; it must carry the service role.
+    async fn verify(&self, tokens: Tokens) -> Result<VerifiedHeaders, Refusal> {
+        let service = match tokens.service {
+            None => None,
+            Some(token) => {
+                let verified = self.verifier.verify(&token).await?;
+                if !verified.roles.contains(self.service_role) {
+                    return Err(Refusal::Unauthorized);
+                }
+                Some((token, verified))
+            }
+        };
+        let verified: VerifiedToken = self.verifier.verify(&tokens.user).await?;
+        let verified = VerifiedHeaders::from_tokens((tokens.user, verified), service);
+        for token in verified.tokens() {
+            self.keeper.watch(token);
+        }
+        Ok(verified)
+    }
+
+    /// keystonemiddleware's answers (8.1).
+    fn refuse<Out: From<String>>(&self, refusal: &Refusal) -> Response<Out> {
+        let (status, title, message) = match refusal {
+            Refusal::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "Unauthorized",
+                "The request you have made requires authentication.",
+            ),
+            Refusal::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Service Unavailable",
+                "The Keystone service is temporarily unavailable.",
+            ),
+        };
+        let code = status.as_u16();
+        let body =
+            format!(r#"{{"error":{{"code":{code},"title":"{title}","message":"{message}"}}}}"#);
+        let mut response = Response::new(Out::from(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if matches!(refusal, Refusal::Unauthorized) {
+            headers.insert(WWW_AUTHENTICATE, self.challenge.clone());
+        }
+        response
+    }
+}

@@ -22,15 +22,15 @@ pub(crate) fn run(project: &Project, filter: Option<&str>) -> Result<()> {
     let targets = select(targets(project.packages())?, filter)?;
     let folder = project.target().join("bench");
     let rows_folder = folder.join("rows");
+    let summary = folder.join("summary.json");
     create(&rows_folder)?;
+    // A run that fails half way must not leave the last one's figures behind.
+    remove(&summary)?;
     let load_before = load_average();
     let mut all: Vec<Row> = Vec::new();
     for target in &targets {
         let out = rows_folder.join(format!("{}.jsonl", target.name));
-        if out.exists() {
-            std::fs::remove_file(&out)
-                .with_context(|| format!("{} cannot be removed", out.display()))?;
-        }
+        remove(&out)?;
         println!("== bench {}", target.name);
         project
             .cargo("bench --locked --package")
@@ -49,7 +49,6 @@ pub(crate) fn run(project: &Project, filter: Option<&str>) -> Result<()> {
         let rows = rows::parse(&written).with_context(|| format!("bench `{}`", target.name))?;
         all.extend(rows);
     }
-    let summary = folder.join("summary.json");
     std::fs::write(&summary, rows::to_json(&all))
         .with_context(|| format!("{} cannot be written", summary.display()))?;
     print!("\n{}", rows::table(&all));
@@ -64,6 +63,14 @@ pub(crate) fn run(project: &Project, filter: Option<&str>) -> Result<()> {
 fn create(folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)
         .with_context(|| format!("{} cannot be created", folder.display()))
+}
+
+fn remove(file: &Path) -> Result<()> {
+    if file.exists() {
+        std::fs::remove_file(file)
+            .with_context(|| format!("{} cannot be removed", file.display()))?;
+    }
+    Ok(())
 }
 
 /// A bench target of the workspace.

@@ -57,19 +57,19 @@ fn row(line: &str) -> Result<Row> {
     })
 }
 
-/// All rows as one JSON array, a row per line.
+/// All rows as one JSON array, a row per line, keys in the order in which they are explained.
 pub(super) fn to_json(rows: &[Row]) -> String {
     let rows: Vec<String> = rows
         .iter()
         .map(|row| {
-            json!({
-                "name": row.name,
-                "value": row.value,
-                "unit": row.unit,
-                "peer": row.peer,
-                "ratio": row.ratio,
-            })
-            .to_string()
+            format!(
+                r#"{{"name":{},"value":{},"unit":{},"peer":{},"ratio":{}}}"#,
+                json!(row.name),
+                json!(row.value),
+                json!(row.unit),
+                row.peer,
+                json!(row.ratio),
+            )
         })
         .collect();
     format!("[\n  {}\n]\n", rows.join(",\n  "))
@@ -111,10 +111,10 @@ pub(super) fn table(rows: &[Row]) -> String {
     text
 }
 
-/// Four figures that count: `0.001234`, `1.234`, `123.4`, `1234567`.
+/// Four figures that count: `0.001234`, `1.234`, `123.4`, `1234567`; whole numbers as they are.
 fn figure(value: f64) -> String {
     let size = value.abs();
-    if size == 0.0 || size >= 1000.0 {
+    if size.fract() == 0.0 || size >= 1000.0 {
         return format!("{value:.0}");
     }
     let decimals = (0..9)

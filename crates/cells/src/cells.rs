@@ -75,7 +75,9 @@ impl<C: CellConnector> Cells<C> {
             options.audit,
             options.policy.events,
         );
-        let checks = Checks::new(options.defaults, options.key).with_allow_list(options.allow);
+        let checks = Checks::new(options.defaults, options.key)
+            .with_allow_list(options.allow)
+            .with_seals(options.seals);
         Self(Arc::new(Inner {
             source: Box::new(source),
             keeper: Keeper::new(connector, options.policy, options.clock, journal),

@@ -1,17 +1,20 @@
 //! Everything a row must pass by itself before it is a mapping; the rules between rows are the snapshot's.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::allow::AllowList;
 use crate::mapping::{CellMapping, RawCellMapping, UrlDefaults};
 use crate::problem::InvalidMapping;
 use crate::revision::RevisionKey;
+use crate::seal::{SealCheck, Seals};
 
 /// The checks in force.
 pub(crate) struct Checks {
     defaults: UrlDefaults,
     key: RevisionKey,
     allow: Option<Arc<AllowList>>,
+    seals: Option<Arc<SealCheck>>,
 }
 
 impl Checks {
@@ -20,7 +23,18 @@ impl Checks {
             defaults,
             key,
             allow: None,
+            seals: None,
         }
+    }
+
+    /// With these seals, or with none.
+    pub(crate) fn with_seals(self, seals: Option<Arc<SealCheck>>) -> Self {
+        Self { seals, ..self }
+    }
+
+    /// Reads the manifest, where there is to be one.
+    pub(crate) fn seals(&self, now: SystemTime) -> Option<Seals> {
+        self.seals.as_ref().map(|seals| seals.examine(now))
     }
 
     /// With this list, or with none.
@@ -29,6 +43,7 @@ impl Checks {
             defaults: self.defaults.clone(),
             key: self.key.clone(),
             allow,
+            seals: self.seals.clone(),
         }
     }
 

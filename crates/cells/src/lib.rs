@@ -37,6 +37,9 @@ mod mapping;
 mod revision;
 mod template;
 
+mod files;
+mod seal;
+
 mod error;
 
 mod connector;
@@ -74,6 +77,10 @@ pub use options::CellsOptions;
 pub use policy::CachePolicy;
 pub use problem::{Field, InvalidMapping, InvalidUrl, Problem, ProblemKind, Word};
 pub use revision::{NoRandom, Revision, RevisionKey};
+pub use seal::{
+    KeyId, SealChanges, SealCheck, SealError, SealKeyring, SealManifest, SealMode, SealState,
+    SealingKey, Seals, SerialError, SerialFile, TrustedKey,
+};
 pub use secret::SecretText;
 pub use selection::{Choice, RejectedMapping, SelectError, Selection};
 pub use snapshot::{Epoch, Snapshot};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::allow::{AllowList, Leg, Refusal};
 use crate::id::CellId;
 use crate::label::CellLabel;
-use crate::location::{DatabaseLocation, Host, TransportLocation};
+use crate::location::{Canonical, DatabaseLocation, Host, TransportLocation};
 use crate::problem::{Field, InvalidMapping, Problem, ProblemKind};
 use crate::revision::{Revision, RevisionKey};
 use crate::secret::SecretText;
@@ -106,7 +106,10 @@ impl CellMapping {
         let (Some(id), Some(database), Some(transport)) = (id, database, transport) else {
             return Err(InvalidMapping::one(Field::Row, ProblemKind::Missing));
         };
-        let revision = key.revision(&[&database.canonical(), &transport.canonical()]);
+        let revision = key.revision(|to| {
+            database.canonical(to);
+            transport.canonical(to);
+        });
         Ok(Self(Arc::new(Inner {
             id,
             label: CellLabel::of_row(&raw.uuid.to_ascii_lowercase(), raw.name.as_deref()),
@@ -136,6 +139,14 @@ impl CellMapping {
     #[must_use]
     pub fn label(&self) -> &CellLabel {
         &self.0.label
+    }
+
+    /// Everything a seal stands for: which cell is where. Its name and whether it is disabled are not part of that:
+    /// operators change both in a hurry, and neither leads anywhere else.
+    pub(crate) fn canonical(&self, to: &mut Canonical<'_>) {
+        to.field("cell", self.id().uuid().as_bytes());
+        self.database().canonical(to);
+        self.transport().canonical(to);
     }
 
     /// Where its database is.
@@ -349,5 +360,15 @@ mod tests {
         );
         assert_ne!(base, of("mysql://u:other@h/d", "rabbit://u:p@h/"));
         assert_ne!(base, of("mysql://u:p@h/d", "rabbit://u:other@h/"));
+        let two = |mq: &str| of("mysql://u:p@h/d", mq);
+        assert_eq!(
+            two("rabbit://a:1@h1,b:2@h2/"),
+            two("rabbit://b:2@h2,a:1@h1/")
+        );
+        assert_ne!(
+            two("rabbit://a:1@h1,b:2@h2/"),
+            two("rabbit://a:1@h2,b:2@h1/"),
+            "whose login goes where is part of it"
+        );
     }
 }

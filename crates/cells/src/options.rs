@@ -10,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::mapping::UrlDefaults;
 use crate::policy::CachePolicy;
 use crate::revision::RevisionKey;
+use crate::seal::SealCheck;
 
 /// Settings of [`Cells`](crate::Cells): make them with [`new`](Self::new) and change what differs.
 #[non_exhaustive]
@@ -20,6 +21,8 @@ pub struct CellsOptions {
     pub key: RevisionKey,
     /// Which places mappings may name; any where there is no list.
     pub allow: Option<Arc<AllowList>>,
+    /// The operator's seals; nothing is sealed where there are none.
+    pub seals: Option<Arc<SealCheck>>,
     /// The limits of the cache.
     pub policy: CachePolicy,
     /// The time.
@@ -36,6 +39,7 @@ impl CellsOptions {
             defaults: UrlDefaults::default(),
             key,
             allow: None,
+            seals: None,
             policy: CachePolicy::default(),
             clock: Arc::new(SystemClock),
             audit: Arc::new(TracingAudit),

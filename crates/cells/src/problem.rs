@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::allow::Refusal;
+use crate::seal::SealState;
 
 /// Which column a problem was found in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -119,6 +120,9 @@ pub enum ProblemKind {
     /// The allow-list does not have it.
     #[error("the allow-list does not have {0}")]
     NotAllowed(Refusal),
+    /// Sealed mappings are required, and this one's seal is in another state than valid.
+    #[error("seal: {0}")]
+    Seal(SealState),
     /// Another row before this one has the same uuid.
     #[error("an earlier row has the same uuid")]
     DuplicateUuid,

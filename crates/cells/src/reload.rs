@@ -52,7 +52,9 @@ impl<C: CellConnector> Cells<C> {
 
     fn place(&self, epoch: Epoch, rows: &[RawCellMapping]) -> Arc<Snapshot> {
         let inner = &*self.0;
-        let snapshot = Arc::new(Snapshot::of_rows(epoch, rows, &inner.checks.load()));
+        let checks = inner.checks.load();
+        let seals = checks.seals(inner.keeper.clock.wall());
+        let snapshot = Arc::new(Snapshot::of_rows(epoch, rows, &checks, seals.as_ref()));
         let mut placed = inner.placing.lock().unwrap_or_else(PoisonError::into_inner);
         if *placed > epoch {
             drop(placed);
@@ -119,6 +121,11 @@ impl<C: CellConnector> Cells<C> {
                     .journal
                     .note(Some(rejected.label()), CacheEventKind::Refused { problems });
             }
+        }
+        let refused = after.snapshot.manifest_refused();
+        if let Some(state) = refused.filter(|_| refused != before.snapshot.manifest_refused()) {
+            let kind = CacheEventKind::ManifestRefused { state };
+            keeper.journal.note(None, kind);
         }
         let reloaded = CacheEventKind::Reloaded {
             epoch: after.snapshot.epoch(),

@@ -8,7 +8,7 @@ use std::fmt;
 use ring::hmac;
 use ring::rand::SystemRandom;
 
-use crate::secret::SecretText;
+use crate::location::Canonical;
 
 /// Identifies one content of a mapping under one [`RevisionKey`]. Printed as 32 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,13 +53,10 @@ impl RevisionKey {
         Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
     }
 
-    pub(crate) fn revision(&self, parts: &[&SecretText]) -> Revision {
+    /// The revision of a content, which `write` hands over piece by piece.
+    pub(crate) fn revision(&self, write: impl FnOnce(&mut Canonical<'_>)) -> Revision {
         let mut context = hmac::Context::with_key(&self.0);
-        for part in parts {
-            // Lengths keep two parts from reading as one.
-            context.update(&(part.expose().len() as u64).to_be_bytes());
-            context.update(part.expose().as_bytes());
-        }
+        write(&mut Canonical::to(&mut |part| context.update(part)));
         let mut short = [0; 16];
         short.copy_from_slice(&context.sign().as_ref()[..16]);
         Revision(short)
@@ -79,7 +76,12 @@ mod tests {
     #[test]
     fn a_revision_changes_with_any_part_and_with_the_key() {
         let key = RevisionKey::from_bytes(b"one");
-        let of = |key: &RevisionKey, a: &str, b: &str| key.revision(&[&a.into(), &b.into()]);
+        let of = |key: &RevisionKey, a: &str, b: &str| {
+            key.revision(|to| {
+                to.field("a", a);
+                to.field("b", b);
+            })
+        };
         assert_eq!(of(&key, "db", "mq"), of(&key, "db", "mq"));
         assert_ne!(of(&key, "db", "mq"), of(&key, "db", "mq2"));
         assert_ne!(of(&key, "dbm", "q"), of(&key, "db", "mq"));

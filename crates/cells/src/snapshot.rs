@@ -8,6 +8,7 @@ use crate::id::CellId;
 use crate::label::CellLabel;
 use crate::mapping::{CellMapping, RawCellMapping};
 use crate::problem::{Field, InvalidMapping, ProblemKind};
+use crate::seal::{SealMode, SealState, Seals};
 use crate::selection::{Choice, RejectedMapping, SelectError, Selection};
 
 /// Numbers loads in the order in which they began; 0 is before the first. Numbers of loads that failed are left out.
@@ -26,6 +27,14 @@ pub struct Snapshot {
     epoch: Epoch,
     choices: Vec<Choice>,
     by_id: HashMap<CellId, usize>,
+    seals: Option<SealStates>,
+}
+
+/// What the seals say of one load.
+#[derive(Debug)]
+struct SealStates {
+    refused: Option<SealState>,
+    cells: Vec<(CellLabel, SealState)>,
 }
 
 impl Snapshot {
@@ -35,37 +44,99 @@ impl Snapshot {
             epoch: Epoch(0),
             choices: Vec::new(),
             by_id: HashMap::new(),
+            seals: None,
         }
     }
 
     /// Reads every row and applies the rules between rows. A row that breaks one is rejected; the others stand.
-    pub(crate) fn of_rows(epoch: Epoch, rows: &[RawCellMapping], checks: &Checks) -> Self {
+    pub(crate) fn of_rows(
+        epoch: Epoch,
+        rows: &[RawCellMapping],
+        checks: &Checks,
+        seals: Option<&Seals>,
+    ) -> Self {
         let mut seen = Seen::default();
-        let mut by_id = HashMap::new();
-        let choices: Vec<Choice> = rows
-            .iter()
-            .enumerate()
-            .map(|(n, row)| {
-                let checked = checks
-                    .parse(row)
-                    .and_then(|mapping| seen.check(&mapping).map(|()| mapping));
-                match checked {
-                    Ok(mapping) => {
-                        by_id.insert(mapping.id(), n);
-                        Choice::Cell(mapping)
-                    }
-                    Err(problems) => {
-                        let label = CellLabel::of_row(&row.uuid, row.name.as_deref());
-                        Choice::Rejected(RejectedMapping::new(label, problems))
-                    }
+        let mut by_id = HashMap::with_capacity(rows.len());
+        let mut choices = Vec::with_capacity(rows.len());
+        let mut states = Vec::new();
+        for row in rows {
+            let parsed = checks.parse(row);
+            if let Some(seals) = seals {
+                let label = CellLabel::of_row(&row.uuid.to_ascii_lowercase(), row.name.as_deref());
+                // A row that is no mapping is not what was sealed, if its cell was.
+                let sealed = seals.manifest().zip(label.id());
+                let state = match (
+                    &parsed,
+                    sealed.is_some_and(|(manifest, id)| manifest.has(id)),
+                ) {
+                    (Ok(mapping), _) => seals.state_of(mapping),
+                    (Err(_), true) => SealState::Invalid,
+                    (Err(_), false) => seals.refused().unwrap_or(SealState::NotSealed),
+                };
+                states.push((label, state));
+            }
+            let state = states.last().map(|(_, state)| *state);
+            // Only what passes everything else can be in another row's way.
+            let checked = parsed
+                .and_then(|mapping| sealed_well(seals, state).map(|()| mapping))
+                .and_then(|mapping| seen.check(&mapping).map(|()| mapping));
+            choices.push(match checked {
+                Ok(mapping) => {
+                    by_id.insert(mapping.id(), choices.len());
+                    Choice::Cell(mapping)
                 }
-            })
-            .collect();
+                Err(problems) => {
+                    let label = CellLabel::of_row(&row.uuid, row.name.as_deref());
+                    Choice::Rejected(RejectedMapping::new(label, problems))
+                }
+            });
+        }
+        if let Some(seals) = seals {
+            let here: HashSet<CellId> = states.iter().filter_map(|(label, _)| label.id()).collect();
+            for cell in seals.missing(|cell| here.contains(&cell)) {
+                let label = CellLabel::of_id(cell);
+                if seals.mode() == SealMode::Require {
+                    let kind = ProblemKind::Seal(SealState::Missing);
+                    let problems = InvalidMapping::one(Field::Row, kind);
+                    choices.push(Choice::Rejected(RejectedMapping::new(
+                        label.clone(),
+                        problems,
+                    )));
+                }
+                states.push((label, SealState::Missing));
+            }
+        }
         Self {
             epoch,
             choices,
             by_id,
+            seals: seals.map(|seals| SealStates {
+                refused: seals.refused(),
+                cells: states,
+            }),
         }
+    }
+
+    /// What the seals say, row by row in the source's order, then the cells that are sealed and gone; nothing where no
+    /// seals are in use.
+    #[must_use]
+    pub fn seals(&self) -> &[(CellLabel, SealState)] {
+        self.seals.as_ref().map_or(&[], |seals| &seals.cells)
+    }
+
+    /// What the seals say of this cell; none where no seals are in use or the cell is neither here nor sealed.
+    #[must_use]
+    pub fn seal(&self, cell: CellId) -> Option<SealState> {
+        let mut seals = self.seals().iter();
+        seals
+            .find(|(label, _)| label.id() == Some(cell))
+            .map(|(_, state)| *state)
+    }
+
+    /// Why the manifest on disk was not put in force; none where it was, or where no seals are in use.
+    #[must_use]
+    pub fn manifest_refused(&self) -> Option<SealState> {
+        self.seals.as_ref().and_then(|seals| seals.refused)
     }
 
     /// Which load this is.
@@ -160,6 +231,15 @@ impl Snapshot {
     }
 }
 
+fn sealed_well(seals: Option<&Seals>, state: Option<SealState>) -> Result<(), InvalidMapping> {
+    match (seals, state) {
+        (Some(seals), Some(state)) if !seals.lets_pass(state) => {
+            Err(InvalidMapping::one(Field::Row, ProblemKind::Seal(state)))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What earlier rows of the set have taken.
 #[derive(Default)]
 struct Seen {
@@ -212,7 +292,12 @@ mod tests {
 
     fn snapshot(rows: &[RawCellMapping]) -> Snapshot {
         let key = RevisionKey::from_bytes(b"test");
-        Snapshot::of_rows(Epoch(1), rows, &Checks::new(UrlDefaults::default(), key))
+        Snapshot::of_rows(
+            Epoch(1),
+            rows,
+            &Checks::new(UrlDefaults::default(), key),
+            None,
+        )
     }
 
     fn names(choices: &[Choice]) -> Vec<&str> {

@@ -16,6 +16,9 @@ const WHOLE: [&str; 4] = ["scheme", "path", "query", "fragment"];
 /// Names that exist once per host; with several hosts they are numbered from 1.
 const PER_HOST: [&str; 4] = ["username", "password", "hostname", "port"];
 
+/// Templates and base URLs are a few hundred bytes; what could become longer than this is not one.
+const MAX_FILLED: usize = 1 << 20;
+
 /// The parts of a base URL that templates may name.
 pub(crate) struct TemplateParts {
     values: HashMap<String, Zeroizing<String>>,
@@ -81,6 +84,14 @@ impl TemplateParts {
         Ok(())
     }
 
+    fn longest(&self) -> usize {
+        self.values
+            .values()
+            .map(|value| value.len())
+            .max()
+            .unwrap_or(0)
+    }
+
     fn value(&self, name: &str) -> Result<&str, ProblemKind> {
         if let Some(value) = self.values.get(name) {
             return Ok(value);
@@ -113,7 +124,13 @@ pub(crate) fn fill(
         .map(TemplateParts::of)
         .transpose()
         .map_err(|kind| vec![kind])?;
-    let mut filled = Zeroizing::new(String::with_capacity(text.len() + 64));
+    // Long enough from the beginning: a buffer that grows leaves what it held behind.
+    let longest = parts.as_ref().map_or(0, TemplateParts::longest);
+    let room = text.len() + text.matches('{').count() * longest;
+    if room > MAX_FILLED {
+        return Err(vec![ProblemKind::TooLong(MAX_FILLED)]);
+    }
+    let mut filled = Zeroizing::new(String::with_capacity(room));
     let mut problems = Vec::new();
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {

@@ -8,6 +8,7 @@ use crate::error::ErrorClass;
 use crate::label::CellLabel;
 use crate::problem::InvalidMapping;
 use crate::revision::Revision;
+use crate::seal::SealState;
 use crate::snapshot::Epoch;
 
 /// Why legs were taken out of the cache.
@@ -80,6 +81,11 @@ pub enum CacheEventKind {
         /// Why.
         problems: InvalidMapping,
     },
+    /// The manifest on disk was not put in force.
+    ManifestRefused {
+        /// Why.
+        state: SealState,
+    },
     /// Legs were opened.
     Opened {
         /// Under which content of the mapping.
@@ -124,6 +130,7 @@ impl CacheEventKind {
             Self::Changed => "mapping/change",
             Self::Removed => "mapping/remove",
             Self::Refused { .. } => "mapping/refuse",
+            Self::ManifestRefused { .. } => "seal/refuse",
             Self::Opened { .. } => "cell/open",
             Self::OpenFailed { .. } => "cell/open-failed",
             Self::Retired { .. } => "cache/retire",
@@ -138,6 +145,7 @@ impl CacheEventKind {
         match self {
             Self::ReloadFailed { .. }
             | Self::Refused { .. }
+            | Self::ManifestRefused { .. }
             | Self::OpenFailed { .. }
             | Self::Forced { .. }
             | Self::Suspect => AuditOutcome::Failure,
@@ -163,6 +171,7 @@ impl CacheEventKind {
             Self::Overtaken { epoch } => Some(format!("epoch {epoch}")),
             Self::ReloadFailed { class } => Some(class.to_string()),
             Self::Refused { problems } => Some(problems.to_string()),
+            Self::ManifestRefused { state } => Some(state.to_string()),
             Self::Opened { revision } => Some(format!("revision {revision}")),
             Self::OpenFailed { class, failures } => Some(format!("{class}, {failures} in a row")),
             Self::Retired { why, holders } => Some(format!("{}, {holders} holders", why.as_str())),

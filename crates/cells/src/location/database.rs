@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::problem::{InvalidUrl, ProblemKind, Word};
 use crate::secret::SecretText;
 
+use super::canonical::Canonical;
 use super::host::{Host, parse_port, split_port};
-use super::text::{decode, encode, options, split_scheme};
+use super::text::{decode, decode_secret, encode, options, split_scheme};
 
 /// Where a cell's database is.
 #[derive(Debug, Clone)]
@@ -105,20 +106,36 @@ impl DatabaseLocation {
         }
     }
 
-    /// One spelling for one content, secrets included: what a revision is made of.
-    pub(crate) fn canonical(&self) -> SecretText {
-        let mut text = self.identity();
-        if let Self::Server(server) = self {
-            let secret = server.password.as_ref().map_or("", SecretText::expose);
-            text.push_str(&format!(
-                "|{}|{}|{:?}|{:?}",
-                encode(server.user.as_deref().unwrap_or_default()),
-                encode(secret),
-                server.charset,
-                server.tls
-            ));
-        }
-        SecretText::new(text)
+    /// Everything that says where and as whom, secrets included: what revisions and seals are made of.
+    pub(crate) fn canonical(&self, to: &mut Canonical<'_>) {
+        let server = match self {
+            Self::Sqlite(file) => {
+                to.field("engine", "sqlite");
+                return to.field("path", file.path.as_os_str().as_encoded_bytes());
+            }
+            Self::Server(server) => server,
+        };
+        to.field(
+            "engine",
+            match server.engine {
+                Engine::MySql => "mysql",
+                Engine::PostgreSql => "postgresql",
+            },
+        );
+        to.field("host", server.host.to_string());
+        to.field("port", server.port.to_be_bytes());
+        to.field("database", &server.database);
+        to.maybe("user", server.user.as_ref());
+        to.maybe("password", server.password.as_ref().map(SecretText::expose));
+        to.maybe("charset", server.charset.as_ref());
+        let path = |path: &Option<PathBuf>| {
+            path.as_ref()
+                .map(|p| p.as_os_str().as_encoded_bytes().to_vec())
+        };
+        to.maybe("tls-ca", path(&server.tls.ca));
+        to.maybe("tls-certificate", path(&server.tls.certificate));
+        to.maybe("tls-key", path(&server.tls.key));
+        to.maybe("tls", server.tls.required.then_some("required"));
     }
 
     /// What makes two locations the same database, whoever logs in.
@@ -223,7 +240,7 @@ fn server(
         .ok()
         .flatten();
     let password = password
-        .map(decode)
+        .map(decode_secret)
         .transpose()
         .map_err(&mut keep)
         .ok()
@@ -248,7 +265,7 @@ fn server(
             engine,
             driver,
             user: user.filter(|user| !user.is_empty()),
-            password: password.map(SecretText::new),
+            password,
             host,
             port: port.unwrap_or(match engine {
                 Engine::MySql => 3306,

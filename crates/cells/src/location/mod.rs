@@ -3,11 +3,13 @@
 //! A URL whose query names another host, a socket file or a weaker TLS mode defeats any check of its host part;
 //! hence every part is read here, what is not known is refused, and connectors build their options field by field.
 
+mod canonical;
 mod database;
 mod host;
 mod text;
 mod transport;
 
+pub(crate) use canonical::Canonical;
 pub use database::{DatabaseLocation, DatabaseServer, Engine, SqliteFile, TlsOptions};
 pub use host::Host;
 pub use transport::{Broker, BrokerHost, BrokerKind, TransportLocation};

@@ -2,7 +2,10 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use zeroize::Zeroizing;
+
 use crate::problem::{ProblemKind, Word};
+use crate::secret::SecretText;
 
 /// What stays as it is when a part is written back into a URL (RFC 3986, unreserved).
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -45,13 +48,23 @@ pub(super) fn split_scheme(url: &str) -> Result<(String, Option<String>, &str), 
 
 /// Undoes percent escapes; a `%` that starts none stays, as in Python's `unquote`.
 pub(super) fn decode(text: &str) -> Result<String, ProblemKind> {
-    let decoded = percent_decode_str(text)
-        .decode_utf8()
-        .map_err(|_| ProblemKind::BadEscape)?;
-    if decoded.chars().any(char::is_control) {
+    decode_secret(text).map(|decoded| decoded.expose().to_owned())
+}
+
+/// As [`decode`], leaving no copy behind: the buffer is as long as it can get from the beginning.
+pub(super) fn decode_secret(text: &str) -> Result<SecretText, ProblemKind> {
+    let mut decoded = Zeroizing::new(Vec::with_capacity(text.len()));
+    decoded.extend(percent_decode_str(text));
+    if std::str::from_utf8(&decoded)
+        .map_err(|_| ProblemKind::BadEscape)?
+        .chars()
+        .any(char::is_control)
+    {
         return Err(ProblemKind::ControlCharacter);
     }
-    Ok(decoded.into_owned())
+    String::from_utf8(std::mem::take(&mut *decoded))
+        .map(SecretText::new)
+        .map_err(|_| ProblemKind::BadEscape)
 }
 
 /// Writes a part so that it reads back the same.

@@ -8,8 +8,9 @@ use std::fmt;
 use crate::problem::{ProblemKind, Word};
 use crate::secret::SecretText;
 
+use super::canonical::Canonical;
 use super::host::{Host, parse_port, split_port};
-use super::text::{decode, encode, options, split_scheme};
+use super::text::{decode, decode_secret, encode, options, split_scheme};
 
 /// Where a cell's bus is.
 #[derive(Debug, Clone)]
@@ -117,20 +118,40 @@ impl TransportLocation {
         matches!(self, Self::None)
     }
 
-    /// One spelling for one content, secrets included: what a revision is made of.
-    pub(crate) fn canonical(&self) -> SecretText {
-        let mut text = self.identity();
-        if let Self::Broker(broker) = self {
-            for host in &broker.hosts {
-                let user = encode(host.user.as_deref().unwrap_or_default());
-                let secret = encode(host.password.as_ref().map_or("", SecretText::expose));
-                text.push_str(&format!("|{user}:{secret}"));
+    /// Everything that says where and as whom, secrets included: what revisions and seals are made of. The order of hosts
+    /// and options means nothing (oslo.messaging shuffles the hosts for each connection).
+    pub(crate) fn canonical(&self, to: &mut Canonical<'_>) {
+        let broker = match self {
+            Self::None => return to.field("kind", "none"),
+            Self::InProcess { name } => {
+                to.field("kind", "in-process");
+                return to.field("name", name);
             }
-            for (key, value) in &broker.options {
-                text.push_str(&format!("|{}={}", encode(key), encode(value)));
-            }
+            Self::Broker(broker) => broker,
+        };
+        to.field(
+            "kind",
+            match broker.kind {
+                BrokerKind::Rabbit => "rabbit",
+                BrokerKind::Redis => "redis",
+                BrokerKind::RedisTls => "rediss",
+            },
+        );
+        to.field("virtual-host", &broker.virtual_host);
+        let mut hosts: Vec<&BrokerHost> = broker.hosts.iter().collect();
+        hosts.sort_by_cached_key(|host| (host.host.to_string(), host.port, host.user.clone()));
+        for host in hosts {
+            to.field("host", host.host.to_string());
+            to.field("port", host.port.to_be_bytes());
+            to.maybe("user", host.user.as_ref());
+            to.maybe("password", host.password.as_ref().map(SecretText::expose));
         }
-        SecretText::new(text)
+        let mut options: Vec<&(String, String)> = broker.options.iter().collect();
+        options.sort();
+        for (key, value) in options {
+            to.field("option", key);
+            to.field("value", value);
+        }
     }
 
     /// What makes two locations the same bus, whoever logs in.
@@ -256,10 +277,7 @@ fn broker_host(kind: BrokerKind, part: &str) -> Result<BrokerHost, ProblemKind> 
     let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, "\0"))) {
         None => (None, None),
         Some((user, "\0")) => (Some(decode(user)?), None),
-        Some((user, password)) => (
-            Some(decode(user)?),
-            Some(SecretText::new(decode(password)?)),
-        ),
+        Some((user, password)) => (Some(decode(user)?), Some(decode_secret(password)?)),
     };
     let (host, port) = split_port(address);
     let default_port = match kind {

@@ -38,11 +38,13 @@ mod revision;
 mod template;
 
 mod files;
+mod lines;
 mod seal;
 
 mod error;
 
 mod connector;
+mod last_good;
 mod source;
 
 mod clock;
@@ -56,7 +58,9 @@ mod snapshot;
 mod target;
 
 mod cells;
+mod invalidation;
 mod options;
+mod project;
 mod reload;
 mod upkeep;
 
@@ -67,7 +71,12 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use connector::CellConnector;
 pub use error::{CellError, ErrorClass, Fault};
 pub use id::{CellId, InvalidCellId};
+pub use invalidation::{
+    ChannelLost, GatePolicy, InvalidationChannel, InvalidationGate, InvalidationKey,
+    InvalidationSender, Verdict,
+};
 pub use label::CellLabel;
+pub use last_good::{LastGood, Staleness};
 pub use location::{
     Broker, BrokerHost, BrokerKind, DatabaseLocation, DatabaseServer, Engine, Host, SqliteFile,
     TlsOptions, TransportLocation,
@@ -76,6 +85,7 @@ pub use mapping::{AddressRefused, CellMapping, RawCellMapping, UrlDefaults};
 pub use options::CellsOptions;
 pub use policy::CachePolicy;
 pub use problem::{Field, InvalidMapping, InvalidUrl, Problem, ProblemKind, Word};
+pub use project::{ProjectCells, ProjectSelectError};
 pub use revision::{NoRandom, Revision, RevisionKey};
 pub use seal::{
     KeyId, SealChanges, SealCheck, SealError, SealKeyring, SealManifest, SealMode, SealState,

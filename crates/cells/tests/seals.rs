@@ -415,7 +415,7 @@ fn a_manifest_holds_nothing_of_a_mapping_and_nothing_to_compare_with_the_last() 
     let first = fs::read_to_string(desk.path("manifest")).unwrap();
     desk.seal(&rows(), 2);
     let second = fs::read_to_string(desk.path("manifest")).unwrap();
-    assert!(!first.contains("hunter2") && !first.contains("db1"));
+    assert!(!first.contains("hunter2") && !first.contains("nova_cell"));
     let digests = |text: &str| -> Vec<String> {
         let cells = text.lines().filter(|line| line.starts_with("cell "));
         cells.map(|line| line[42..].to_owned()).collect()

@@ -26,7 +26,7 @@ use crate::files::{self, Readers};
 use crate::location::Canonical;
 use crate::mapping::CellMapping;
 
-use super::text::{Lines, Malformed, date, hex, push_hex, seconds};
+use crate::lines::{Lines, Malformed, date, hex, push_hex, seconds};
 
 pub(super) const MAX_FILE: usize = 1 << 20;
 
@@ -64,7 +64,7 @@ pub enum SealError {
 }
 
 impl SealError {
-    pub(super) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn file(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::File { path, source }
     }

@@ -13,7 +13,7 @@ use crate::files;
 use super::key::{DigestKey, KeyId, MAX_FILE, SealError, TrustedKey};
 use super::manifest::SealManifest;
 use super::state::SealState;
-use super::text::{Lines, Malformed};
+use crate::lines::{Lines, Malformed};
 
 /// The keys whose manifests are believed.
 #[derive(Debug, Clone, Default)]

@@ -27,7 +27,7 @@ use crate::id::CellId;
 use crate::mapping::CellMapping;
 
 use super::key::{DigestKey, KeyId, SealError, SealingKey};
-use super::text::{Lines, Malformed, date, hex, number, push_hex, seconds};
+use crate::lines::{Lines, Malformed, date, hex, number, push_hex, seconds};
 
 /// About 70,000 cells.
 const MAX_FILE: usize = 8 << 20;

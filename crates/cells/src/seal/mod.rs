@@ -22,7 +22,6 @@ mod keyring;
 mod manifest;
 mod serial;
 mod state;
-mod text;
 
 pub use changes::SealChanges;
 pub use check::{SealCheck, SealMode, Seals};

@@ -15,7 +15,7 @@ use crate::files::{self, Readers};
 
 use super::manifest::SealManifest;
 use super::state::SealState;
-use super::text::{Lines, Malformed, hex, number, push_hex};
+use crate::lines::{Lines, Malformed, hex, number, push_hex};
 
 /// The last serial could not be read or kept.
 #[derive(Debug, thiserror::Error)]

@@ -33,6 +33,18 @@ impl<T> Outcome<T> {
             Self::Skipped(_) => OutcomeKind::Skipped,
         }
     }
+
+    /// The same outcome with its answer, if it is one, turned into something else.
+    #[must_use]
+    pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> Outcome<U> {
+        match self {
+            Self::Answered(value) => Outcome::Answered(turn(value)),
+            Self::Failed(failure) => Outcome::Failed(failure),
+            Self::TimedOut(late) => Outcome::TimedOut(late),
+            Self::Rejected(why) => Outcome::Rejected(why),
+            Self::Skipped(why) => Outcome::Skipped(why),
+        }
+    }
 }
 
 /// The five outcomes by name.

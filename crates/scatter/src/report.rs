@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cells::CellLabel;
 
-use crate::outcome::{Outcome, OutcomeKind};
+use crate::outcome::{Outcome, OutcomeKind, Rejection};
 
 /// What became of one cell, and how long it took.
 #[derive(Debug)]
@@ -22,6 +22,56 @@ pub struct CellReport<T> {
     pub connect: Duration,
     /// How often the work was called: 0 where it never began, more than 1 where it was retried.
     pub attempts: u32,
+}
+
+impl<T> CellReport<T> {
+    /// The report of a cell that could not be asked, for callers who know so beforehand.
+    #[must_use]
+    pub fn rejected(cell: CellLabel, why: Rejection) -> Self {
+        Self {
+            cell,
+            outcome: Outcome::Rejected(why),
+            elapsed: Duration::ZERO,
+            queued: Duration::ZERO,
+            connect: Duration::ZERO,
+            attempts: 0,
+        }
+    }
+
+    /// The same report with its answer, if it has one, turned into something else.
+    #[must_use]
+    pub fn map<U>(self, turn: impl FnOnce(T) -> U) -> CellReport<U> {
+        CellReport {
+            cell: self.cell,
+            outcome: self.outcome.map(turn),
+            elapsed: self.elapsed,
+            queued: self.queued,
+            connect: self.connect,
+            attempts: self.attempts,
+        }
+    }
+
+    /// The answer, or the report of a cell that gave none.
+    ///
+    /// # Errors
+    /// The report itself, where the cell did not answer.
+    pub fn into_answer(self) -> Result<(CellLabel, T), Missing> {
+        let missing = |outcome| CellReport {
+            cell: self.cell.clone(),
+            outcome,
+            elapsed: self.elapsed,
+            queued: self.queued,
+            connect: self.connect,
+            attempts: self.attempts,
+        };
+        Err(missing(match self.outcome {
+            Outcome::Answered(value) => return Ok((self.cell, value)),
+            Outcome::Failed(failure) => Outcome::Failed(failure),
+            Outcome::TimedOut(late) => Outcome::TimedOut(late),
+            Outcome::Rejected(why) => Outcome::Rejected(why),
+            Outcome::Skipped(why) => Outcome::Skipped(why),
+        }))
+    }
 }
 
 /// How many cells had which outcome. `asked == answered + failed + timed_out + rejected + skipped`, always.
@@ -147,33 +197,11 @@ impl<T> ScatterReport<T> {
     #[must_use = "the second part names the cells whose answers are missing"]
     pub fn into_parts(self) -> (Answers<T>, Vec<Missing>) {
         let (mut answers, mut missing) = (Vec::new(), Vec::new());
-        for CellReport {
-            cell,
-            outcome,
-            elapsed,
-            queued,
-            connect,
-            attempts,
-        } in self.cells
-        {
-            let outcome = match outcome {
-                Outcome::Answered(value) => {
-                    answers.push((cell, value));
-                    continue;
-                }
-                Outcome::Failed(failure) => Outcome::Failed(failure),
-                Outcome::TimedOut(late) => Outcome::TimedOut(late),
-                Outcome::Rejected(why) => Outcome::Rejected(why),
-                Outcome::Skipped(why) => Outcome::Skipped(why),
-            };
-            missing.push(CellReport {
-                cell,
-                outcome,
-                elapsed,
-                queued,
-                connect,
-                attempts,
-            });
+        for cell in self.cells {
+            match cell.into_answer() {
+                Ok(answer) => answers.push(answer),
+                Err(cell) => missing.push(cell),
+            }
         }
         (answers, missing)
     }

@@ -1,1 +1,54 @@
-//! instances.
+//! One ordered list of servers over all cells: nothing lost, nothing twice, and no cell that holds up the others.
+//!
+//! [`Servers`] lists, finds and counts the rows of Nova's table `instances` in every cell at once. A list has a total
+//! **order** ([`SortBy`], `uuid` last), with NULLs smaller than every value on every database, and is read page by page:
+//! after a **marker** (a server's id, as in Nova's API), or after a [`PageCursor`], which carries the position itself and
+//! remembers what cells that did not answer have left open. What a missing cell means is the caller's choice
+//! ([`DownCells`]); a page names every cell's outcome.
+//!
+//! Contexts that are not an administrator's see their own project's servers and no others; the statements are written
+//! from nothing but a query that was confined first.
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # use nova_instances::{DownCells, ListError, OnTasks, Page, ServerQuery, Servers};
+//! # use cells::Cells;
+//! # use connect::{NovaApi, NovaConnector};
+//! # use context::RequestContext;
+//! # use scatter::TokioExecutor;
+//! # async fn newest(
+//! #     ctx: &RequestContext, cells: &Cells<NovaConnector>, api: &NovaApi, executor: TokioExecutor,
+//! # ) -> Result<Page, ListError> {
+//! let servers = Servers::new(ctx, cells, OnTasks(executor))
+//!     .api(api)
+//!     .timeout(Duration::from_secs(5));
+//! let query = ServerQuery { limit: 50, ..ServerQuery::default() };
+//! servers.list(&query, DownCells::Skip).await
+//! # }
+//! ```
+
+mod order;
+
+mod query;
+
+mod server;
+
+pub mod entity;
+mod sql;
+
+mod cursor;
+
+mod list;
+
+pub use cursor::{CursorError, CursorKey, PageCursor};
+pub use list::{
+    BatchStrategy, CountReport, DownCells, ListError, MissingCells, OnTasks, OnThreads, Page,
+    Runner, ServerCounts, ServerStub, Servers, Tally,
+};
+pub use order::{Direction, InvalidSort, InvalidStamp, SortBy, SortKey, Stamp};
+pub use query::{
+    DEFAULT_LIMIT, MAX_LIMIT, NameFilter, ScopeError, ServerFilter, ServerQuery, Status,
+    UnknownStatus,
+};
+pub use server::Server;
+pub use sql::TextOrder;

@@ -1,0 +1,152 @@
+//! Cursors as text: base64 of the bytes and an HMAC over them, so that nobody can make or change one.
+//!
+//! The values inside are signed, not encrypted: whoever holds a cursor saw the row it was made of.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cells::NoRandom;
+use ring::hmac;
+use ring::rand::SystemRandom;
+
+use super::{CursorError, PageCursor, codec};
+
+/// Bytes of the signature in front of the content.
+const TAG: usize = 32;
+
+/// Longest text that is looked at.
+const LONGEST: usize = 1 << 20;
+
+/// The key cursors are signed with; all processes that serve one API need the same.
+#[derive(Clone)]
+pub struct CursorKey(hmac::Key);
+
+impl CursorKey {
+    /// A key from bytes kept elsewhere; 32 random bytes are right.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// A key for the life of this process.
+    ///
+    /// # Errors
+    /// [`NoRandom`] where the system gives no random bytes.
+    pub fn ephemeral() -> Result<Self, NoRandom> {
+        let key = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
+        key.map(Self).map_err(|_| NoRandom)
+    }
+
+    /// The cursor as text, safe in URLs and command lines.
+    #[must_use]
+    pub fn seal(&self, cursor: &PageCursor) -> String {
+        let content = codec::encode(cursor);
+        let mut signed = hmac::sign(&self.0, &content).as_ref().to_vec();
+        signed.extend(content);
+        URL_SAFE_NO_PAD.encode(signed)
+    }
+
+    /// Reads a cursor back.
+    ///
+    /// # Errors
+    /// [`CursorError`] for a text that this key did not sign.
+    pub fn open(&self, text: &str) -> Result<PageCursor, CursorError> {
+        if text.len() > LONGEST {
+            return Err(CursorError::Foreign);
+        }
+        let signed = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| CursorError::Foreign)?;
+        let (tag, content) = signed.split_at_checked(TAG).ok_or(CursorError::Foreign)?;
+        // Constant time, and before anything inside is looked at.
+        hmac::verify(&self.0, content, tag).map_err(|_| CursorError::Foreign)?;
+        codec::decode(content)
+    }
+}
+
+impl fmt::Debug for CursorKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CursorKey(***)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cells::CellId;
+
+    use super::*;
+    use crate::cursor::{Fingerprint, Gap, Next};
+    use crate::order::{SortValue, Stamp};
+    use crate::sql::Range;
+
+    fn cursor() -> PageCursor {
+        let position = vec![
+            SortValue::Null,
+            SortValue::Bool(true),
+            SortValue::Int(-7),
+            SortValue::Time(Stamp::parse("2026-09-18 04:33:00.5").unwrap()),
+            SortValue::Text("wéb 😀".into()),
+            SortValue::Weighed {
+                text: "web".into(),
+                weight: vec![0, 255],
+            },
+        ];
+        let range = Range {
+            after: None,
+            upto: Some(position.clone()),
+        };
+        PageCursor {
+            query: Fingerprint([9; 16]),
+            next: Next::After(position),
+            gaps: vec![Gap {
+                cell: CellId::CELL0,
+                range,
+            }],
+        }
+    }
+
+    #[test]
+    fn a_cursor_survives_its_text() {
+        let key = CursorKey::from_bytes(b"k");
+        assert_eq!(key.open(&key.seal(&cursor())), Ok(cursor()));
+        for next in [Next::Start, Next::End] {
+            let cursor = PageCursor {
+                next,
+                gaps: Vec::new(),
+                ..cursor()
+            };
+            assert_eq!(key.open(&key.seal(&cursor)), Ok(cursor));
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_key_or_with_any_byte_changed_is_refused() {
+        let key = CursorKey::from_bytes(b"k");
+        let text = key.seal(&cursor());
+        let other = CursorKey::from_bytes(b"other");
+        assert_eq!(other.open(&text), Err(CursorError::Foreign));
+        for at in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            if URL_SAFE_NO_PAD.decode(&changed) != URL_SAFE_NO_PAD.decode(&text) {
+                assert_eq!(key.open(&changed), Err(CursorError::Foreign), "byte {at}");
+            }
+        }
+        assert_eq!(key.open(""), Err(CursorError::Foreign));
+    }
+
+    #[test]
+    fn no_signed_bytes_make_the_reader_panic() {
+        let content = codec::encode(&cursor());
+        for cut in 0..content.len() {
+            // A cut between two gaps is whole; any other is not.
+            if let Ok(read) = codec::decode(&content[..cut]) {
+                assert!(read.gaps.len() < cursor().gaps.len());
+            }
+        }
+        let huge = [&[1][..], &[0; 16], &[1], &[255; 4]].concat();
+        assert_eq!(codec::decode(&huge), Err(CursorError::Foreign));
+    }
+}

@@ -1,0 +1,147 @@
+//! Merging the cells' ordered rows into one ordered page, in memory.
+//!
+//! A row is taken only when every cell that could still hold an earlier one has shown its next. A server that comes from
+//! two cells (it is being moved) is taken once, from where it stands first.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashSet, VecDeque};
+
+use uuid::Uuid;
+
+use crate::order::{Rank, SortValue};
+use crate::server::{Row, Server};
+
+/// A page that is being filled.
+pub(crate) struct Merge {
+    limit: usize,
+    streams: Vec<Stream>,
+    heads: BinaryHeap<Reverse<Head>>,
+    page: Vec<Server>,
+    seen: HashSet<Uuid>,
+    last: Option<Rank>,
+}
+
+/// One cell's rows that are not in the page yet; the first of them is among the heads.
+#[derive(Default)]
+struct Stream {
+    head: Option<Server>,
+    rows: VecDeque<Row>,
+    /// Whether the cell may hold more than it gave.
+    more: bool,
+    /// The position of the last row it gave.
+    last: Option<Rank>,
+    taken: usize,
+}
+
+/// A cell's next row.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Head {
+    rank: Rank,
+    stream: usize,
+}
+
+impl Merge {
+    /// A page of `limit` rows from this many cells, all of which may hold rows.
+    pub(crate) fn new(cells: usize, limit: usize) -> Self {
+        let streams = (0..cells).map(|_| Stream {
+            more: true,
+            ..Stream::default()
+        });
+        Self {
+            limit,
+            streams: streams.collect(),
+            heads: BinaryHeap::with_capacity(cells),
+            page: Vec::new(),
+            seen: HashSet::new(),
+            last: None,
+        }
+    }
+
+    /// Takes a cell's next rows; fewer than it was asked for are its last. Only for cells that are dry.
+    pub(crate) fn feed(&mut self, cell: usize, rows: Vec<Row>, asked: usize) {
+        if let Some(stream) = self.streams.get_mut(cell) {
+            stream.more = rows.len() >= asked;
+            if let Some(row) = rows.last() {
+                stream.last = Some(row.rank.clone());
+            }
+            stream.rows.extend(rows);
+        }
+        self.show_next(cell);
+    }
+
+    /// Nothing more will come from this cell. What it gave stays.
+    pub(crate) fn give_up(&mut self, cell: usize) {
+        if let Some(stream) = self.streams.get_mut(cell) {
+            stream.more = false;
+        }
+    }
+
+    fn show_next(&mut self, cell: usize) {
+        if let Some(stream) = self.streams.get_mut(cell)
+            && stream.head.is_none()
+            && let Some(row) = stream.rows.pop_front()
+        {
+            stream.head = Some(row.server);
+            self.heads.push(Reverse(Head {
+                rank: row.rank,
+                stream: cell,
+            }));
+        }
+    }
+
+    /// Fills the page as far as it can be; then the cells that must give more before it goes on. None: the page is done.
+    pub(crate) fn advance(&mut self) -> Vec<usize> {
+        loop {
+            if self.is_full() {
+                return Vec::new();
+            }
+            let dry = self.dry();
+            if !dry.is_empty() {
+                return dry;
+            }
+            let Some(Reverse(head)) = self.heads.pop() else {
+                return Vec::new();
+            };
+            if let Some(stream) = self.streams.get_mut(head.stream)
+                && let Some(server) = stream.head.take()
+                && self.seen.insert(server.uuid)
+            {
+                stream.taken += 1;
+                self.page.push(server);
+                self.last = Some(head.rank);
+            }
+            self.show_next(head.stream);
+        }
+    }
+
+    fn dry(&self) -> Vec<usize> {
+        let streams = self.streams.iter().enumerate();
+        let dry = streams.filter(|(_, stream)| stream.more && stream.head.is_none());
+        dry.map(|(at, _)| at).collect()
+    }
+
+    /// Whether the page has all the rows it may have.
+    pub(crate) fn is_full(&self) -> bool {
+        self.page.len() >= self.limit
+    }
+
+    /// How many rows the page still lacks.
+    pub(crate) fn lacks(&self) -> usize {
+        self.limit - self.page.len()
+    }
+
+    /// How many rows of the page are this cell's.
+    pub(crate) fn taken(&self, cell: usize) -> usize {
+        self.streams.get(cell).map_or(0, |stream| stream.taken)
+    }
+
+    /// Where the cell's rows ended so far: its next ones stand after this.
+    pub(crate) fn last_of(&self, cell: usize) -> Option<&Rank> {
+        self.streams.get(cell)?.last.as_ref()
+    }
+
+    /// The page, and the position of its last row.
+    pub(crate) fn finish(self) -> (Vec<Server>, Option<Vec<SortValue>>) {
+        (self.page, self.last.as_ref().map(Rank::values))
+    }
+}

@@ -1,0 +1,22 @@
+//! Listing, finding and counting servers over all cells.
+
+mod batch;
+mod runner;
+
+mod error;
+mod page;
+
+mod merge;
+
+mod count;
+mod gather;
+mod one;
+mod servers;
+mod stubs;
+
+pub use batch::BatchStrategy;
+pub use count::{CountReport, ServerCounts, Tally};
+pub use error::{ListError, MissingCells};
+pub use page::{DownCells, Page, ServerStub};
+pub use runner::{OnTasks, OnThreads, Runner};
+pub use servers::Servers;

@@ -1,0 +1,74 @@
+//! Running the statements in one cell.
+
+use cells::{CellError, CellLabel};
+use connect::{DbSession, classify};
+use sea_orm::{ConnectionTrait, DbErr};
+
+use crate::query::ScopedQuery;
+use crate::server::Row;
+
+use super::projection::Projection;
+use super::range::Range;
+use super::select;
+
+/// Reads at most `limit` rows of the range, in order.
+///
+/// Cancel safety: nothing is changed; a dropped future ends the statement in the database.
+pub(crate) async fn fetch_page(
+    session: &DbSession,
+    cell: &CellLabel,
+    query: &ScopedQuery,
+    range: &Range,
+    limit: u64,
+) -> Result<Vec<Row>, CellError> {
+    let backend = session.get_database_backend();
+    let projection = Projection::of(backend, query.order());
+    let mut rows = Vec::new();
+    for segment in select::segments_of(query, range) {
+        let left = limit.saturating_sub(rows.len() as u64);
+        if left == 0 {
+            break;
+        }
+        let statement = select::page(backend, query, range, segment, left);
+        let answer = session.query_all_raw(statement).await.map_err(classify)?;
+        for row in &answer {
+            rows.push(projection.row(query.order(), cell, row).map_err(classify)?);
+        }
+    }
+    Ok(rows)
+}
+
+/// Reads the rows of a query that names one server; more than one only while it is being moved between cells.
+pub(crate) async fn fetch_one(
+    session: &DbSession,
+    cell: &CellLabel,
+    query: &ScopedQuery,
+) -> Result<Option<Row>, CellError> {
+    let backend = session.get_database_backend();
+    let projection = Projection::of(backend, query.order());
+    let answer = session
+        .query_one_raw(select::unordered(backend, query))
+        .await
+        .map_err(classify)?;
+    answer
+        .map(|row| projection.row(query.order(), cell, &row).map_err(classify))
+        .transpose()
+}
+
+/// Counts a query's rows by project and state.
+pub(crate) async fn fetch_count(
+    session: &DbSession,
+    query: &ScopedQuery,
+) -> Result<Vec<(Option<String>, Option<String>, u64)>, CellError> {
+    let statement = select::count(session.get_database_backend(), query);
+    let answer = session.query_all_raw(statement).await.map_err(classify)?;
+    let read = |row: &sea_orm::QueryResult| {
+        let servers: i64 = row.try_get_by_index(2)?;
+        let servers = u64::try_from(servers).map_err(|_| DbErr::Type("a negative count".into()))?;
+        Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?, servers))
+    };
+    answer
+        .iter()
+        .map(|row| read(row).map_err(classify))
+        .collect()
+}

@@ -1,0 +1,118 @@
+//! The part of `WHERE` that says which servers: what the context may see, and what the filter asks for.
+
+use context::ReadDeleted;
+use sea_orm::DbBackend;
+
+use crate::query::{NameFilter, Owner, ScopedQuery, Status};
+
+use super::writer::Sql;
+
+/// Escapes what `LIKE` takes specially. Not a backslash, which MariaDB's string literals take specially, too.
+const ESCAPE: char = '!';
+
+impl Sql {
+    /// Adds `WHERE …`. The owner's confinement comes first, whatever else is asked.
+    pub(super) fn narrow(&mut self, query: &ScopedQuery) -> &mut Self {
+        self.push(" WHERE ");
+        match query.owner() {
+            Owner::Anybody => self.push("1 = 1"),
+            Owner::Project(project) => self.push("project_id = ").bind(project.as_str()),
+            Owner::User(user) => self.push("user_id = ").bind(user.as_str()),
+        };
+        match query.deleted() {
+            ReadDeleted::No => self.push(" AND deleted = 0"),
+            ReadDeleted::Only => self.push(" AND deleted <> 0"),
+            ReadDeleted::Yes => self,
+        };
+        let filter = query.filter();
+        if !filter.hidden {
+            // NULL in rows from before the column was added.
+            self.push(" AND (hidden = ")
+                .falsehood()
+                .push(" OR hidden IS NULL)");
+        }
+        let texts = [
+            ("project_id", filter.project.as_ref().map(|id| id.as_str())),
+            ("user_id", filter.user.as_ref().map(|id| id.as_str())),
+            ("host", filter.host.as_deref()),
+            ("availability_zone", filter.availability_zone.as_deref()),
+        ];
+        for (column, text) in texts {
+            if let Some(text) = text {
+                self.push(" AND ").push(column).push(" = ").bind(text);
+            }
+        }
+        if let Some(flavor) = filter.flavor_id {
+            self.push(" AND instance_type_id = ").bind(flavor);
+        }
+        if !filter.vm_states.is_empty() {
+            let states = filter.vm_states.iter().map(String::as_str);
+            self.push(" AND vm_state IN ").bind_list(states);
+        }
+        if !filter.statuses.is_empty() {
+            self.statuses(&filter.statuses);
+        }
+        if !filter.power_states.is_empty() {
+            self.push(" AND power_state IN ")
+                .bind_list(filter.power_states.iter().copied());
+        }
+        if let Some(uuids) = &filter.uuids {
+            self.push(" AND uuid IN ")
+                .bind_list(uuids.iter().map(ToString::to_string));
+        }
+        for (column, since) in [
+            ("created_at", filter.created_since),
+            ("updated_at", filter.updated_since),
+        ] {
+            if let Some(at) = since {
+                self.push(" AND ").push(column).push(" >= ").since(at);
+            }
+        }
+        match &filter.name {
+            None => self,
+            Some(NameFilter::Exactly(name)) => {
+                self.push(" AND display_name = ").bind(name.as_str())
+            }
+            Some(NameFilter::Contains(part)) => self.contains(part),
+        }
+    }
+
+    fn statuses(&mut self, statuses: &[Status]) -> &mut Self {
+        self.push(" AND (");
+        for (at, status) in statuses.iter().enumerate() {
+            if at > 0 {
+                self.push(" OR ");
+            }
+            self.push("(vm_state IN ")
+                .bind_list(status.vm_states().iter().copied());
+            if !status.tasks().is_empty() {
+                self.push(" AND task_state IN ")
+                    .bind_list(status.tasks().iter().copied());
+            }
+            self.push(")");
+        }
+        self.push(")")
+    }
+
+    fn contains(&mut self, part: &str) -> &mut Self {
+        if self.backend() == DbBackend::Sqlite {
+            // SQLite's LIKE takes ASCII letters without case, which its `=` and its order do not.
+            return self
+                .push(" AND instr(display_name, ")
+                .bind(part)
+                .push(") > 0");
+        }
+        let mut pattern = String::with_capacity(part.len() + 2);
+        pattern.push('%');
+        for c in part.chars() {
+            if matches!(c, '%' | '_' | ESCAPE) {
+                pattern.push(ESCAPE);
+            }
+            pattern.push(c);
+        }
+        pattern.push('%');
+        self.push(" AND display_name LIKE ")
+            .bind(pattern)
+            .push(" ESCAPE '!'")
+    }
+}

@@ -1,0 +1,161 @@
+//! Which columns are read, and where each is found in an answer.
+
+use sea_orm::{DbBackend, DbErr, IdenStatic, QueryResult, TryGetable};
+
+use crate::entity::Column;
+use crate::order::{Kind, SortKey, SortOrder, SortValue, Stamp};
+use crate::server::{Row, Server};
+
+use super::dialect::TextOrder;
+
+/// What is read of every row; the sort keys that are missing here follow.
+const COLUMNS: [Column; 11] = [
+    Column::Id,
+    Column::Uuid,
+    Column::DisplayName,
+    Column::ProjectId,
+    Column::UserId,
+    Column::VmState,
+    Column::Host,
+    Column::CreatedAt,
+    Column::UpdatedAt,
+    Column::LaunchedAt,
+    Column::Deleted,
+];
+
+/// The columns of one query's answer.
+#[derive(Debug)]
+pub(crate) struct Projection {
+    backend: DbBackend,
+    items: Vec<String>,
+    keys: Vec<Place>,
+}
+
+/// Where one sort key is.
+#[derive(Debug)]
+struct Place {
+    key: SortKey,
+    at: usize,
+    weight: Option<usize>,
+}
+
+impl Projection {
+    pub(crate) fn of(backend: DbBackend, order: &SortOrder) -> Self {
+        let mut items: Vec<String> = COLUMNS
+            .iter()
+            .map(|column| column.as_str().to_owned())
+            .collect();
+        let mut keys = Vec::with_capacity(order.keys().len());
+        for by in order.keys() {
+            let name = by.key.as_str();
+            let held = items.iter().position(|item| item == name);
+            let at = held.unwrap_or_else(|| add(&mut items, name.to_owned()));
+            let weighed =
+                by.key.kind() == Kind::Text && TextOrder::of(backend) == TextOrder::ColumnWeight;
+            let weight = weighed.then(|| {
+                add(
+                    &mut items,
+                    format!("WEIGHT_STRING({name}) AS weight_{name}"),
+                )
+            });
+            keys.push(Place {
+                key: by.key,
+                at,
+                weight,
+            });
+        }
+        Self {
+            backend,
+            items,
+            keys,
+        }
+    }
+
+    /// What stands between `SELECT` and `FROM`.
+    pub(crate) fn items(&self) -> &[String] {
+        &self.items
+    }
+
+    /// Reads one row of the answer.
+    pub(crate) fn row(
+        &self,
+        order: &SortOrder,
+        cell: &cells::CellLabel,
+        row: &QueryResult,
+    ) -> Result<Row, DbErr> {
+        let text = |at| get::<String>(row, at);
+        let uuid: String = row.try_get_by_index(1)?;
+        let server = Server {
+            uuid: uuid::Uuid::parse_str(&uuid)
+                .map_err(|_| DbErr::Type("a uuid that is none".into()))?,
+            name: text(2)?,
+            project_id: text(3)?,
+            user_id: text(4)?,
+            vm_state: text(5)?,
+            host: text(6)?,
+            created_at: self.stamp(row, 7)?.map(Stamp::time),
+            updated_at: self.stamp(row, 8)?.map(Stamp::time),
+            launched_at: self.stamp(row, 9)?.map(Stamp::time),
+            deleted: self.integer(row, 10)?.is_some_and(|deleted| deleted != 0),
+            cell: cell.clone(),
+        };
+        let values: Result<Vec<SortValue>, DbErr> = self
+            .keys
+            .iter()
+            .map(|place| self.value(place, row))
+            .collect();
+        Ok(Row {
+            server,
+            rank: order.rank(values?),
+        })
+    }
+
+    fn value(&self, place: &Place, row: &QueryResult) -> Result<SortValue, DbErr> {
+        let value = match place.key.kind() {
+            Kind::Bool => get(row, place.at)?.map(SortValue::Bool),
+            Kind::Int => self.integer(row, place.at)?.map(SortValue::Int),
+            Kind::Time => self.stamp(row, place.at)?.map(SortValue::Time),
+            Kind::Text | Kind::Ascii => {
+                let text: Option<String> = get(row, place.at)?;
+                let weight = match place.weight {
+                    Some(at) => get::<Vec<u8>>(row, at)?,
+                    None => None,
+                };
+                text.map(|text| match weight {
+                    Some(weight) => SortValue::Weighed { text, weight },
+                    None => SortValue::Text(text),
+                })
+            }
+        };
+        Ok(value.unwrap_or(SortValue::Null))
+    }
+
+    /// PostgreSQL is strict about the width of what is read; Nova's integers there have 32 bits, `id`s may have 64.
+    fn integer(&self, row: &QueryResult, at: usize) -> Result<Option<i64>, DbErr> {
+        if self.backend == DbBackend::Postgres
+            && let Ok(number) = get::<i32>(row, at)
+        {
+            return Ok(number.map(i64::from));
+        }
+        get(row, at)
+    }
+
+    fn stamp(&self, row: &QueryResult, at: usize) -> Result<Option<Stamp>, DbErr> {
+        if self.backend != DbBackend::Sqlite {
+            return Ok(get(row, at)?.map(Stamp::of_time));
+        }
+        let text: Option<String> = get(row, at)?;
+        let parse =
+            |text: String| Stamp::parse(&text).map_err(|error| DbErr::Type(error.to_string()));
+        text.map(parse).transpose()
+    }
+}
+
+fn add(items: &mut Vec<String>, item: String) -> usize {
+    items.push(item);
+    items.len() - 1
+}
+
+fn get<T: TryGetable>(row: &QueryResult, at: usize) -> Result<Option<T>, DbErr> {
+    row.try_get_by_index(at)
+}

@@ -1,0 +1,244 @@
+//! The statements, word for word, for each kind of database. Whether they find the right rows is tested on real ones.
+
+use context::{Identity, ProjectId, RequestContext, RequestParts, Roles};
+use sea_orm::{DbBackend, Statement, Value};
+
+use crate::order::{SortValue, Stamp};
+use crate::query::{NameFilter, ScopedQuery, ServerFilter, ServerQuery};
+
+use super::range::Range;
+use super::select;
+
+const ALL: [DbBackend; 3] = [DbBackend::Sqlite, DbBackend::MySql, DbBackend::Postgres];
+
+fn scoped(query: &ServerQuery) -> ScopedQuery {
+    let ctx = RequestContext::for_background("test", Identity::default(), Roles::admin());
+    ScopedQuery::of(query, &ctx).unwrap()
+}
+
+fn sorted(keys: &[&str]) -> ScopedQuery {
+    scoped(&ServerQuery {
+        sort: keys.iter().map(|key| key.parse().unwrap()).collect(),
+        ..ServerQuery::default()
+    })
+}
+
+fn statements(backend: DbBackend, query: &ScopedQuery, range: &Range) -> Vec<Statement> {
+    select::segments_of(query, range)
+        .into_iter()
+        .map(|segment| select::page(backend, query, range, segment, 7))
+        .collect()
+}
+
+/// What follows the default narrowing, which is checked on its own.
+fn tails(backend: DbBackend, query: &ScopedQuery, range: &Range) -> Vec<String> {
+    statements(backend, query, range)
+        .iter()
+        .map(|statement| {
+            let (_, tail) = statement
+                .sql
+                .split_once(" OR hidden IS NULL) AND ")
+                .unwrap();
+            tail.to_owned()
+        })
+        .collect()
+}
+
+fn after(values: &[SortValue]) -> Range {
+    Range {
+        after: Some(values.to_vec()),
+        upto: None,
+    }
+}
+
+fn text(text: &str) -> SortValue {
+    SortValue::Text(text.into())
+}
+
+fn newest() -> Vec<SortValue> {
+    let created = Stamp::parse("2026-09-18 04:33:00.000000").unwrap();
+    vec![SortValue::Time(created), SortValue::Int(5), text("u")]
+}
+
+#[test]
+fn the_newest_are_read_along_an_index_with_null_times_at_the_end() {
+    let query = sorted(&[]);
+    let columns = "id, uuid, display_name, project_id, user_id, vm_state, host, created_at, updated_at, launched_at, deleted";
+    let narrowed = "FROM instances WHERE 1 = 1 AND deleted = 0 AND (hidden = 0 OR hidden IS NULL)";
+    for backend in [DbBackend::Sqlite, DbBackend::MySql] {
+        let sql: Vec<String> = statements(backend, &query, &Range::default())
+            .into_iter()
+            .map(|s| s.sql)
+            .collect();
+        assert_eq!(
+            sql,
+            [
+                format!(
+                    "SELECT {columns} {narrowed} AND created_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 7"
+                ),
+                format!(
+                    "SELECT {columns} {narrowed} AND created_at IS NULL ORDER BY id DESC LIMIT 7"
+                ),
+            ]
+        );
+    }
+    assert_eq!(
+        tails(DbBackend::Postgres, &query, &Range::default()),
+        [
+            "created_at IS NOT NULL ORDER BY created_at DESC NULLS LAST, id DESC LIMIT 7",
+            "created_at IS NULL ORDER BY id DESC LIMIT 7",
+        ]
+    );
+}
+
+#[test]
+fn a_position_bounds_the_walk_along_the_index_and_is_exact_after_it() {
+    let tails = tails(DbBackend::Sqlite, &sorted(&[]), &after(&newest()));
+    // The bound has left `created_at = ?` in the second branch unsaid.
+    assert_eq!(
+        tails[0],
+        "created_at IS NOT NULL AND created_at <= ? AND (created_at < ? OR \
+         (id < ? OR (id = ? AND (uuid COLLATE BINARY > ?)))) ORDER BY created_at DESC, id DESC LIMIT 7"
+    );
+    assert_eq!(tails[1], "created_at IS NULL ORDER BY id DESC LIMIT 7");
+}
+
+#[test]
+fn a_position_in_the_nulls_reads_the_nulls_alone_when_they_are_last() {
+    let mut position = newest();
+    position[0] = SortValue::Null;
+    assert_eq!(
+        tails(DbBackend::MySql, &sorted(&[]), &after(&position)),
+        ["created_at IS NULL AND (id < ? OR (id = ? AND (uuid > ?))) ORDER BY id DESC LIMIT 7"]
+    );
+}
+
+#[test]
+fn when_ascending_the_nulls_are_a_segment_of_their_own_in_front() {
+    let query = sorted(&["host:asc"]);
+    let of = |backend, host| tails(backend, &query, &after(&[host, text("u")]));
+    assert_eq!(
+        of(DbBackend::Postgres, SortValue::Null),
+        [
+            "host IS NULL AND (uuid COLLATE \"C\" > $1) ORDER BY uuid COLLATE \"C\" ASC LIMIT 7",
+            "host IS NOT NULL ORDER BY host COLLATE \"C\" ASC NULLS FIRST, uuid COLLATE \"C\" ASC LIMIT 7",
+        ]
+    );
+    assert_eq!(of(DbBackend::MySql, text("h")).len(), 1);
+}
+
+#[test]
+fn text_is_ordered_by_bytes_or_brings_its_weight() {
+    let query = sorted(&["display_name:desc", "key_name:asc"]);
+    let sql = |backend| {
+        statements(backend, &query, &Range::default())[0]
+            .sql
+            .clone()
+    };
+    let mysql = sql(DbBackend::MySql);
+    assert!(mysql.contains(
+        "deleted, WEIGHT_STRING(display_name) AS weight_display_name, key_name, WEIGHT_STRING(key_name) AS weight_key_name FROM"
+    ));
+    assert!(mysql.contains("ORDER BY display_name DESC, key_name ASC, uuid ASC"));
+    assert!(!mysql.contains("COLLATE"));
+    assert!(
+        sql(DbBackend::Sqlite)
+            .contains("ORDER BY display_name COLLATE BINARY DESC, key_name COLLATE BINARY ASC")
+    );
+    assert!(sql(DbBackend::Postgres).contains(
+        "ORDER BY display_name COLLATE \"C\" DESC NULLS LAST, key_name COLLATE \"C\" ASC NULLS FIRST, uuid COLLATE \"C\" ASC"
+    ));
+}
+
+#[test]
+fn a_stretch_is_closed_at_its_end() {
+    let query = sorted(&["id:asc"]);
+    let range = Range {
+        after: Some(vec![SortValue::Int(3), text("a")]),
+        upto: Some(vec![SortValue::Int(9), text("b")]),
+    };
+    let statement = &statements(DbBackend::Sqlite, &query, &range)[0];
+    let (_, tail) = statement
+        .sql
+        .split_once(" OR hidden IS NULL) AND ")
+        .unwrap();
+    assert_eq!(
+        tail,
+        "id >= ? AND (id > ? OR (uuid COLLATE BINARY > ?)) AND \
+         (id < ? OR (id = ? AND (uuid COLLATE BINARY < ? OR (uuid COLLATE BINARY = ?)))) ORDER BY id ASC LIMIT 7"
+    );
+}
+
+#[test]
+fn the_owner_s_confinement_is_in_every_statement_and_comes_first() {
+    let mut identity = Identity::default();
+    identity.project.id = Some(ProjectId::parse("own").unwrap());
+    let ctx = RequestContext::for_request(RequestParts {
+        identity,
+        ..RequestParts::default()
+    });
+    let query = ServerQuery {
+        filter: ServerFilter {
+            project: Some(ProjectId::parse("other").unwrap()),
+            ..ServerFilter::default()
+        },
+        ..ServerQuery::default()
+    };
+    let query = ScopedQuery::of(&query, &ctx).unwrap();
+    let one = query.anything_owned(uuid::Uuid::nil());
+    for backend in ALL {
+        let mut all = statements(backend, &query, &after(&newest()));
+        all.push(select::count(backend, &query));
+        all.push(select::unordered(backend, &one));
+        for statement in all {
+            let mark = if backend == DbBackend::Postgres {
+                "$1"
+            } else {
+                "?"
+            };
+            let confined = format!(" WHERE project_id = {mark} ");
+            assert!(statement.sql.contains(&confined), "{}", statement.sql);
+            assert_eq!(statement.values.unwrap().0[0], Value::from("own"));
+        }
+    }
+}
+
+#[test]
+fn what_like_takes_specially_is_escaped_where_like_is_used() {
+    let query = scoped(&ServerQuery {
+        filter: ServerFilter {
+            name: Some(NameFilter::Contains("50%_!\\".into())),
+            ..ServerFilter::default()
+        },
+        ..ServerQuery::default()
+    });
+    for backend in ALL {
+        let statement = select::count(backend, &query);
+        let values = statement.values.unwrap().0;
+        if backend == DbBackend::Sqlite {
+            assert!(statement.sql.contains("instr(display_name, ?) > 0"));
+            assert_eq!(values, [Value::from("50%_!\\")]);
+        } else {
+            assert!(statement.sql.contains(" ESCAPE '!'"));
+            assert_eq!(values, [Value::from("%50!%!_!!\\%")]);
+        }
+    }
+}
+
+#[test]
+fn times_are_bound_as_they_are_stored() {
+    let values = |backend| {
+        statements(backend, &sorted(&[]), &after(&newest()))[0]
+            .values
+            .clone()
+            .unwrap()
+            .0
+    };
+    assert_eq!(
+        values(DbBackend::Sqlite)[0],
+        Value::from("2026-09-18 04:33:00.000000")
+    );
+    let typed = Value::from(time::macros::datetime!(2026-09-18 04:33:00));
+    assert_eq!(values(DbBackend::MySql)[0], typed);
+    assert_eq!(values(DbBackend::Postgres)[0], typed);
+}

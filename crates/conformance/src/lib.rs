@@ -5,7 +5,7 @@
 //! [`HeldCell`] makes one of them hang for real. Both need the feature `cloud`, which is on unless turned off.
 //!
 //! What needs no database: [`scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
-//! cells that misbehave as they are told.
+//! cells that misbehave as they are told; [`sim`] plays whole scenarios on simulated time.
 //!
 //! ```
 //! # #[cfg(feature = "cloud")]
@@ -28,6 +28,7 @@ mod cloud;
 
 pub mod fakes;
 pub mod scatter_suite;
+pub mod sim;
 
 #[cfg(feature = "cloud")]
 pub use cloud::{

@@ -138,7 +138,7 @@ where
         for (at, submitted) in slots.into_iter().zip(self.executor.submit_all(jobs)) {
             match submitted {
                 Ok(handle) => self.handles.push((at, handle)),
-                Err(refusal) => self.ledger.finish(at, refused(refusal)),
+                Err(refusal) => self.ledger.refuse(at, refused(refusal)),
             }
         }
     }

@@ -131,7 +131,7 @@ where
             let shared = Arc::clone(&self.shared);
             match self.executor.spawn(cell, ask(shared, seat, cell)) {
                 Ok(handle) => self.handles.push((at, handle)),
-                Err(refusal) => self.ledger.finish(at, refused(refusal)),
+                Err(refusal) => self.ledger.refuse(at, refused(refusal)),
             }
         }
     }

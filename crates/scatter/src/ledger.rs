@@ -180,6 +180,19 @@ impl<T> Ledger<T> {
         }
     }
 
+    /// Fills the slot of work that the executor did not take. Such work is dropped before its executor says why, so what
+    /// the drop reported is put right.
+    pub(crate) fn refuse(&self, at: usize, outcome: Outcome<T>) {
+        let mut state = self.state(at);
+        match &mut state.ended {
+            Some((dropped @ Outcome::Rejected(Rejection::ShuttingDown), _)) => *dropped = outcome,
+            _ => {
+                drop(state);
+                self.finish(at, outcome);
+            }
+        }
+    }
+
     /// Fills the slots whose work began longer ago than one cell's share, and gives their numbers, and when to look again.
     pub(crate) fn expire(&self, share: Duration) -> (Vec<usize>, Instant) {
         let now = self.now();

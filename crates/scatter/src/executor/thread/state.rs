@@ -386,3 +386,6 @@ impl<J: std::hash::Hash> std::hash::Hash for Lanes<J> {
         ids.hash(state);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! What a simulated cell does, step by step.
+
+use std::time::Duration;
+
+use cells::ErrorClass;
+
+/// One step of a cell's work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// Connects for this long.
+    Connect(Duration),
+    /// Works for this long.
+    Wait(Duration),
+    /// Has one row more.
+    Row,
+    /// Fails.
+    Fail(ErrorClass),
+    /// Panics.
+    Panic,
+    /// Never goes on.
+    Hang,
+}
+
+/// Steps in their order; a program that comes to its end answers with its rows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Program(Vec<Step>);
+
+impl Program {
+    /// A program that answers at once, with nothing.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Connects for this long.
+    #[must_use]
+    pub fn connect(self, time: Duration) -> Self {
+        self.then(Step::Connect(time))
+    }
+
+    /// Works for this long.
+    #[must_use]
+    pub fn wait(self, time: Duration) -> Self {
+        self.then(Step::Wait(time))
+    }
+
+    /// Gives rows, each after this long.
+    #[must_use]
+    pub fn rows(mut self, rows: usize, each: Duration) -> Self {
+        for _ in 0..rows {
+            self = self.wait(each).then(Step::Row);
+        }
+        self
+    }
+
+    /// Fails with this class.
+    #[must_use]
+    pub fn fail(self, class: ErrorClass) -> Self {
+        self.then(Step::Fail(class))
+    }
+
+    /// Panics.
+    #[must_use]
+    pub fn panic(self) -> Self {
+        self.then(Step::Panic)
+    }
+
+    /// Never goes on.
+    #[must_use]
+    pub fn hang(self) -> Self {
+        self.then(Step::Hang)
+    }
+
+    /// Adds a step.
+    #[must_use]
+    pub fn then(mut self, step: Step) -> Self {
+        self.0.push(step);
+        self
+    }
+
+    /// The steps.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
+    /// How long the cell takes to its end, and how it ends; none where it never does.
+    #[must_use]
+    pub fn ends(&self) -> Option<(Duration, &'static str)> {
+        let mut time = Duration::ZERO;
+        for step in &self.0 {
+            match step {
+                Step::Connect(wait) | Step::Wait(wait) => time += *wait,
+                Step::Row => {}
+                Step::Fail(_) | Step::Panic => return Some((time, "failed")),
+                Step::Hang => return None,
+            }
+        }
+        Some((time, "answered"))
+    }
+}

@@ -145,9 +145,8 @@ impl World {
         assert!(self.pool.replaced <= policy.max_abandoned);
         // Work that could run has somebody who comes for it: a free thread, or one at work that is the pool's own.
         let runnable = self.pool.runnable > 0;
-        let comes = self.threads.iter().any(|one| *one == Thread::Free)
-            || stats.workers > asleep
-            || self.pool.called > 0;
+        let comes =
+            self.threads.contains(&Thread::Free) || stats.workers > asleep || self.pool.called > 0;
         assert!(!runnable || comes, "work that nobody comes for");
         for id in [cell(1), cell(2)] {
             let here = |one: &&Thread| matches!(one, Thread::At(held, _) if *held == id);

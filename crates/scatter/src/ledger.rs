@@ -11,7 +11,7 @@ use cells::{CellId, CellLabel, Choice};
 use futures_util::task::AtomicWaker;
 
 use crate::executor::Clock;
-use crate::outcome::{Outcome, Progress, Rejection, Stage, TimedOut};
+use crate::outcome::{Outcome, OutcomeKind, Progress, Rejection, Stage, TimedOut};
 use crate::report::{CellReport, ScatterReport};
 
 pub(crate) struct Ledger<T> {
@@ -55,6 +55,8 @@ pub(crate) trait Watch: Send + Sync {
     fn is_given_up(&self, at: usize) -> bool;
     /// The work enters a stage.
     fn enter(&self, at: usize, stage: Stage);
+    /// There is something for the driver to look at.
+    fn wake(&self);
 }
 
 impl<T> Ledger<T> {
@@ -225,6 +227,15 @@ impl<T> Ledger<T> {
         self.state(at).settled
     }
 
+    /// How a slot has ended, and where, if it was late.
+    pub(crate) fn outcome_of(&self, at: usize) -> Option<(OutcomeKind, Option<Stage>)> {
+        let state = self.state(at);
+        state
+            .ended
+            .as_ref()
+            .map(|(outcome, _)| (outcome.kind(), outcome.late_stage()))
+    }
+
     /// Takes the report that came next out before the end, for a stream. Its slot stays settled.
     pub(crate) fn take_arrived(&self) -> Option<CellReport<T>> {
         let at = lock(self.arrived.as_ref()?).pop_front()?;
@@ -309,6 +320,10 @@ impl<T> State<T> {
 }
 
 impl<T: Send> Watch for Ledger<T> {
+    fn wake(&self) {
+        self.driver.wake();
+    }
+
     fn is_given_up(&self, at: usize) -> bool {
         self.is_closed() || self.state(at).settled
     }

@@ -24,6 +24,8 @@ mod flight;
 mod scatter;
 mod stream;
 
+mod merge;
+
 #[cfg(all(feature = "thread", feature = "tokio"))]
 pub use executor::bridged::{BridgedExecutor, BridgedTask};
 #[cfg(feature = "thread")]
@@ -32,6 +34,9 @@ pub use executor::thread::{PoolStats, Submitted, ThreadExecutor, ThreadPolicy};
 pub use executor::tokio::TokioExecutor;
 pub use executor::{
     AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer,
+};
+pub use merge::{
+    CellRows, MergePolicy, MergeSorted, Merged, MergedRow, MissingCells, RowSink, merge_sorted,
 };
 pub use outcome::{
     CellFailure, Outcome, OutcomeKind, Progress, Rejection, SkipReason, Stage, TimedOut,

@@ -1,5 +1,6 @@
 //! What one cell gave: exactly one of five outcomes, never a sentinel that could be taken for an answer (W-32).
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 
@@ -43,6 +44,27 @@ impl<T> Outcome<T> {
             Self::TimedOut(late) => Outcome::TimedOut(late),
             Self::Rejected(why) => Outcome::Rejected(why),
             Self::Skipped(why) => Outcome::Skipped(why),
+        }
+    }
+}
+
+impl<T> Outcome<T> {
+    /// Where it was, if it was late.
+    pub(crate) fn late_stage(&self) -> Option<Stage> {
+        match self {
+            Self::TimedOut(late) => Some(late.stage),
+            _ => None,
+        }
+    }
+
+    /// A copy without the answer; none where there is one.
+    pub(crate) fn missing(&self) -> Option<Outcome<Infallible>> {
+        match self {
+            Self::Answered(_) => None,
+            Self::Failed(failure) => Some(Outcome::Failed(*failure)),
+            Self::TimedOut(late) => Some(Outcome::TimedOut(*late)),
+            Self::Rejected(why) => Some(Outcome::Rejected(why.clone())),
+            Self::Skipped(why) => Some(Outcome::Skipped(*why)),
         }
     }
 }
@@ -143,6 +165,8 @@ pub enum Stage {
     Connecting,
     /// Inside the caller's work.
     Running,
+    /// As far ahead of the reader of an ordered stream as it may be: not the cell's fault.
+    Reader,
 }
 
 impl Stage {
@@ -156,6 +180,7 @@ impl Stage {
             Self::Targeting => "targeting",
             Self::Connecting => "connecting",
             Self::Running => "running",
+            Self::Reader => "reader",
         }
     }
 }
@@ -200,12 +225,15 @@ impl fmt::Display for Rejection {
 pub enum SkipReason {
     /// Work of an earlier call is stuck in it, and holds all that the cell may use.
     Quarantined,
+    /// The caller had enough before the cell's first row.
+    NotNeeded,
 }
 
 impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Quarantined => f.write_str("earlier work is still stuck in this cell"),
+            Self::NotNeeded => f.write_str("the caller had enough without it"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cells::CellLabel;
 
-use crate::outcome::{Outcome, OutcomeKind, Rejection};
+use crate::outcome::{Outcome, OutcomeKind, Rejection, Stage};
 
 /// What became of one cell, and how long it took.
 #[derive(Debug)]
@@ -71,6 +71,34 @@ impl<T> CellReport<T> {
             Outcome::Rejected(why) => Outcome::Rejected(why),
             Outcome::Skipped(why) => Outcome::Skipped(why),
         }))
+    }
+}
+
+impl<T> CellReport<T> {
+    pub(crate) fn map_outcome<U>(
+        self,
+        map: impl FnOnce(Outcome<T>) -> Outcome<U>,
+    ) -> CellReport<U> {
+        CellReport {
+            cell: self.cell,
+            outcome: map(self.outcome),
+            elapsed: self.elapsed,
+            queued: self.queued,
+            connect: self.connect,
+            attempts: self.attempts,
+        }
+    }
+
+    /// A copy without the answer; none where there is one.
+    fn missing(&self) -> Option<Missing> {
+        Some(CellReport {
+            cell: self.cell.clone(),
+            outcome: self.outcome.missing()?,
+            elapsed: self.elapsed,
+            queued: self.queued,
+            connect: self.connect,
+            attempts: self.attempts,
+        })
     }
 }
 
@@ -206,8 +234,27 @@ impl<T> ScatterReport<T> {
         (answers, missing)
     }
 
-    /// Every cell's report with its answer turned into something else: to count rows, or to take them over into the
-    /// caller's own report. Missing cells stay in their places.
+    /// What a cell is called, counted in the order in which the cells were asked for.
+    #[must_use]
+    pub fn label(&self, at: usize) -> Option<&CellLabel> {
+        self.cells.get(at).map(|cell| &cell.cell)
+    }
+
+    pub(crate) fn outcome_of(&self, at: usize) -> Option<(OutcomeKind, Option<Stage>)> {
+        let outcome = &self.cells.get(at)?.outcome;
+        Some((outcome.kind(), outcome.late_stage()))
+    }
+
+    /// The error of a caller who needs every cell.
+    pub(crate) fn incomplete(&self) -> Incomplete {
+        Incomplete {
+            asked: self.cells.len(),
+            needed: self.cells.len(),
+            missing: self.cells.iter().filter_map(CellReport::missing).collect(),
+        }
+    }
+
+    /// Every cell's report, missing ones in their places: for callers who make a report of their own.
     #[must_use]
     pub fn into_cells(self) -> Vec<CellReport<T>> {
         self.cells

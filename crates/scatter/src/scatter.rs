@@ -99,7 +99,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         ScatterStream::new(self.take_off(executor, work, true))
     }
 
-    fn take_off<E, W, F, T, X>(
+    pub(crate) fn take_off<E, W, F, T, X>(
         self,
         executor: &E,
         work: W,

@@ -32,6 +32,15 @@ impl<C: CellConnector> CellTask<C> {
         }
     }
 
+    /// Which slot of the scatter this is.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    pub(crate) fn watch(&self) -> Arc<dyn Watch> {
+        Arc::clone(&self.ledger)
+    }
+
     /// The cell, with the request bound to it.
     pub fn cell(&self) -> &CellContext<C> {
         &self.cell

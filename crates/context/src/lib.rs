@@ -6,8 +6,19 @@
 //! [`with_deadline`](RequestContext::with_deadline) and
 //! [`with_read_deleted`](RequestContext::with_read_deleted) return new values. Cloning costs one reference count.
 //!
-//! This crate does no I/O, starts no runtime and reads no thread-local or task-local state. It does not know
-//! that cells exist.
+//! | word | here |
+//! | --- | --- |
+//! | identity, roles | whom a request speaks for: [`Identity`], [`Roles`], and the service that passes it on: [`ServiceIdentity`] |
+//! | token | a secret that is opened by grant only: [`AuthToken`], [`TokenAccess`], [`Guard`], [`GrantedToken`] |
+//! | catalog | where the cloud's services answer: [`ServiceCatalog`], [`EndpointQuery`], [`Auth::endpoint`] |
+//! | policy | what may be done: [`Policy`], [`RequestContext::can`] |
+//! | audit | what was done: [`AuditEvent`], [`AuditJournal`], [`AuditSink`] |
+//! | twin | the form in which Nova's peers send a context: `WireContext`, feature `serde` |
+//!
+//! The module `fidelity` of the documentation compares all of it with Nova, fact by fact.
+//!
+//! This crate does no I/O but that of the audit file (feature `audit-file`), starts no runtime and reads no
+//! thread-local or task-local state. It does not know that cells exist.
 //!
 //! ```
 //! use nova_context::{Deadline, Identity, RequestContext, Roles};
@@ -43,6 +54,12 @@ mod request;
 mod headers;
 #[cfg(feature = "serde")]
 mod wire;
+
+/// Nova's context and this one, fact by fact.
+#[cfg(all(doc, feature = "serde"))]
+pub mod fidelity {
+    #![doc = include_str!("fidelity.md")]
+}
 
 pub use audit::{
     AuditClass, AuditCounts, AuditError, AuditEvent, AuditJournal, AuditOutcome, AuditSink,

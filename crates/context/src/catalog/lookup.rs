@@ -5,7 +5,7 @@
 use super::interface::Interface;
 use super::query::EndpointQuery;
 use super::service::{Endpoint, Service, ServiceCatalog};
-use super::service_type::{family, is_match, rank};
+use super::service_type::{place, rank};
 use super::url::EndpointUrl;
 
 /// A catalog has no answer. Names what was asked for, never a URL.
@@ -74,20 +74,18 @@ impl ServiceCatalog {
     }
 
     fn by_type(&self, requested: &str, query: &EndpointQuery) -> Option<&EndpointUrl> {
-        let family = family(requested);
+        let asked = (requested, place(requested));
         let mut best: Option<(usize, &EndpointUrl)> = None;
         for (index, service) in self.0.iter().enumerate() {
             let Some(kind) = service.kind.as_deref() else {
                 continue;
             };
-            if !is_match(requested, family, kind)
-                || !fits_service(service, query)
-                || self.seen_before(index, query)
-            {
+            let Some(rank) = rank(asked, (kind, service.place)) else {
                 continue;
-            }
-            let rank = rank(requested, family, kind);
+            };
             if best.is_none_or(|(held, _)| rank < held)
+                && fits_service(service, query)
+                && !self.seen_before(index, query)
                 && let Some(url) = self.first_of(index, query)
             {
                 best = Some((rank, url));

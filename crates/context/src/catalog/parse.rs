@@ -2,11 +2,12 @@
 //!
 //! Raw values come from a wire form or from code that has its own; reading JSON is `read.rs`'s work.
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 
 use super::interface::Interface;
 use super::problem::{CatalogFault, CatalogProblem, InvalidCatalog};
 use super::service::{Endpoint, Service, ServiceCatalog};
+use super::service_type::place_in_catalog;
 use super::url::EndpointUrl;
 
 /// The service types that Nova keeps of any catalog (1.1); all others are dropped unseen.
@@ -92,7 +93,7 @@ pub struct RawEndpoint {
     /// The endpoint's id.
     pub id: Option<String>,
     /// Interface name (with or without `URL`) and URL. Empty URLs are skipped.
-    pub urls: Vec<(String, String)>,
+    pub urls: Vec<(Cow<'static, str>, String)>,
 }
 
 impl ServiceCatalog {
@@ -103,16 +104,18 @@ impl ServiceCatalog {
     pub fn parse(raw: RawCatalog, rules: &CatalogRules) -> Result<Self, InvalidCatalog> {
         let mut check = Check {
             problems: raw.problems,
-            ids: HashSet::new(),
             urls: 0,
         };
         let mut services = Vec::with_capacity(raw.services.len());
+        let mut places = Vec::with_capacity(raw.services.len());
         for (index, service) in raw.services.into_iter().enumerate() {
             if rules.keeps(service.kind.as_deref()) {
                 let at = service.at.unwrap_or(index);
                 services.push(check.service(at, service));
+                places.push(at);
             }
         }
+        check.repeated_ids(&services, &places);
         for (count, limit, what) in [
             (services.len(), rules.max_services, "services"),
             (check.urls, rules.max_endpoints, "endpoints"),
@@ -131,7 +134,6 @@ impl ServiceCatalog {
 
 struct Check {
     problems: Vec<CatalogProblem>,
-    ids: HashSet<Box<str>>,
     urls: usize,
 }
 
@@ -144,12 +146,31 @@ impl Check {
         });
     }
 
+    /// Notes every endpoint whose id an earlier one has.
+    fn repeated_ids(&mut self, services: &[Service], places: &[usize]) {
+        let mut ids = Vec::new();
+        for (service, at) in services.iter().zip(places) {
+            for (index, endpoint) in service.endpoints.iter().enumerate() {
+                if let Some(id) = endpoint.id.as_deref().filter(|id| !id.is_empty()) {
+                    ids.push((id, *at, index));
+                }
+            }
+        }
+        ids.sort_unstable();
+        for pair in ids.windows(2) {
+            if pair[0].0 == pair[1].0 {
+                self.note(Some(pair[1].1), Some(pair[1].2), CatalogFault::DuplicateId);
+            }
+        }
+    }
+
     fn service(&mut self, at: usize, raw: RawService) -> Service {
         let odd = |b: u8| !(b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':'));
         if raw.kind.as_ref().is_some_and(|kind| kind.bytes().any(odd)) {
             self.note(Some(at), None, CatalogFault::ServiceType);
         }
         Service {
+            place: raw.kind.as_deref().and_then(place_in_catalog),
             kind: self.text(at, None, "type", raw.kind),
             name: self.text(at, None, "name", raw.name),
             id: self.text(at, None, "id", raw.id),
@@ -161,12 +182,6 @@ impl Check {
 
     fn endpoint(&mut self, at: usize, index: usize, raw: RawEndpoint) -> Endpoint {
         let id = self.text(at, Some(index), "id", raw.id);
-        if let Some(id) = &id
-            && !id.is_empty()
-            && !self.ids.insert(id.clone())
-        {
-            self.note(Some(at), Some(index), CatalogFault::DuplicateId);
-        }
         let mut urls = Vec::with_capacity(raw.urls.len());
         for (name, url) in raw.urls {
             if url.is_empty() {
@@ -202,7 +217,11 @@ impl Check {
         text: Option<String>,
     ) -> Option<Box<str>> {
         let text = text?;
-        if text.len() > 255 || text.chars().any(char::is_control) {
+        let control = match text.is_ascii() {
+            true => text.bytes().any(|b| b.is_ascii_control()),
+            false => text.chars().any(char::is_control),
+        };
+        if text.len() > 255 || control {
             self.note(Some(service), endpoint, CatalogFault::Text { key });
         }
         Some(text.into_boxed_str())
@@ -215,7 +234,7 @@ mod tests {
     use crate::InvalidEndpointUrl;
 
     fn service(kind: &str, urls: &[(&str, &str)]) -> RawService {
-        let own = |(name, url): &(&str, &str)| ((*name).to_owned(), (*url).to_owned());
+        let own = |(name, url): &(&str, &str)| ((*name).to_owned().into(), (*url).to_owned());
         RawService {
             kind: Some(kind.to_owned()),
             endpoints: vec![RawEndpoint {
@@ -247,8 +266,8 @@ mod tests {
             [
                 CatalogFault::Url(InvalidEndpointUrl::Scheme),
                 CatalogFault::ServiceType,
-                CatalogFault::DuplicateId,
                 CatalogFault::Interface(crate::InvalidInterface),
+                CatalogFault::DuplicateId,
             ]
         );
         assert!(!error.to_string().contains("canary"));

@@ -2,6 +2,7 @@
 //!
 //! Kinds are read loosely and reported by place; whether values are good is `parse.rs`'s matter.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{
@@ -264,7 +265,7 @@ impl<'de> Shape<'de> for OneEndpoint<'_> {
                 (Key::NamedUrl(name), CatalogForm::V2) => {
                     let value = notes.text("a text for an interface's url", map.next_value()?);
                     if let Some(value) = value.filter(|value| !value.is_empty()) {
-                        raw.urls.push((name.as_str().to_owned(), value));
+                        raw.urls.push((name, value));
                     }
                 }
                 _ => drop(map.next_value::<IgnoredAny>()?),
@@ -272,7 +273,7 @@ impl<'de> Shape<'de> for OneEndpoint<'_> {
         }
         if self.form == CatalogForm::V3 {
             match (interface, url) {
-                (Some(name), Some(url)) => raw.urls.extend(url.map(|url| (name, url))),
+                (Some(name), Some(url)) => raw.urls.extend(url.map(|url| (name.into(), url))),
                 (interface, _) => {
                     let key = if interface.is_none() {
                         "interface"
@@ -297,22 +298,8 @@ enum Key {
     RegionId,
     Interface,
     Url,
-    NamedUrl(UrlKey),
+    NamedUrl(Cow<'static, str>),
     Other,
-}
-
-enum UrlKey {
-    Known(&'static str),
-    Other(String),
-}
-
-impl UrlKey {
-    fn as_str(&self) -> &str {
-        match self {
-            Self::Known(name) => name,
-            Self::Other(name) => name,
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for Key {
@@ -340,10 +327,10 @@ impl Visitor<'_> for KeyVisitor {
             "region_id" => Key::RegionId,
             "interface" => Key::Interface,
             "url" => Key::Url,
-            "publicURL" => Key::NamedUrl(UrlKey::Known("publicURL")),
-            "internalURL" => Key::NamedUrl(UrlKey::Known("internalURL")),
-            "adminURL" => Key::NamedUrl(UrlKey::Known("adminURL")),
-            other if other.ends_with("URL") => Key::NamedUrl(UrlKey::Other(other.to_owned())),
+            "publicURL" => Key::NamedUrl("publicURL".into()),
+            "internalURL" => Key::NamedUrl("internalURL".into()),
+            "adminURL" => Key::NamedUrl("adminURL".into()),
+            other if other.ends_with("URL") => Key::NamedUrl(other.to_owned().into()),
             _ => Key::Other,
         })
     }

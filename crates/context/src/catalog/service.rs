@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::interface::Interface;
+use super::service_type::Place;
 use super::url::EndpointUrl;
 
 /// A checked service catalog. Cloning costs one reference count.
@@ -16,6 +17,8 @@ pub struct ServiceCatalog(pub(super) Arc<[Service]>);
 pub(super) struct Service {
     /// `None` where the catalog said `null`: found only when no type is asked for.
     pub(super) kind: Option<Box<str>>,
+    /// The type's place among the official ones, found once.
+    pub(super) place: Option<Place>,
     pub(super) name: Option<Box<str>>,
     pub(super) id: Option<Box<str>>,
     pub(super) endpoints: Vec<Endpoint>,

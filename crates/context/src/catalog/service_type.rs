@@ -2,102 +2,88 @@
 //!
 //! Types without aliases are not listed: for them official and exact are the same. The list is data, not policy.
 
-/// Official type, then its aliases in the data's order, which is also the order of preference.
-const ALIASES: &[&[&str]] = &[
-    &[
-        "block-storage",
-        "volumev3",
-        "volumev2",
-        "volume",
-        "block-store",
-    ],
-    &["shared-file-system", "sharev2", "share"],
-    &["clustering", "resource-cluster", "cluster"],
-    &["baremetal", "bare-metal"],
-    &["resource-optimization", "infra-optim"],
-    &["message", "messaging"],
-    &[
-        "container-infrastructure-management",
-        "container-infrastructure",
-        "container-infra",
-    ],
-    &["workflow", "workflowv2"],
-    &["operator-policy", "policy"],
-    &["alarm", "alarming"],
-    &["meter", "metering", "telemetry"],
-    &["event", "events"],
-    &["application-deployment", "application_deployment"],
-    &["multi-region-network-automation", "tricircle"],
-    &["application-container", "container"],
-    &["root-cause-analysis", "rca"],
-    &["monitoring-logging", "monitoring-log-api"],
-    &["instance-ha", "ha"],
-    &["admin-logic", "registration"],
-];
-
-/// Whether two spellings are one after `_` became `-` in the catalog's one.
-fn same(found: &str, known: &str) -> bool {
-    found.len() == known.len()
-        && found
-            .bytes()
-            .zip(known.bytes())
-            .all(|(f, k)| f == k || (f == b'_' && k == b'-'))
+/// Where a type stands among the official ones and their aliases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Which official type it is or stands for.
+    family: &'static str,
+    /// 0 for the official type, then the aliases in the order of preference.
+    position: usize,
 }
 
-/// The family a requested type belongs to: `[official, alias, ..]`; empty for types without aliases.
-pub(super) fn family(requested: &str) -> &'static [&'static str] {
-    ALIASES
-        .iter()
-        .copied()
-        .find(|family| family.contains(&requested))
-        .unwrap_or(&[])
-}
-
-/// Whether a catalog's type answers for a requested one (`os_service_types.is_match`, 1.10): equal; or one is an
-/// alias whose official type the other is. The catalog's spelling is normalised, the requested one is not; two
-/// aliases never match each other. `family` is the requested type's.
-pub(super) fn is_match(requested: &str, family: &[&str], found: &str) -> bool {
-    if requested == found {
-        return true;
-    }
-    match family.split_first() {
-        Some((official, aliases)) if requested == *official => {
-            same(found, official) || aliases.iter().any(|alias| same(found, alias))
+macro_rules! families {
+    ($($official:literal $($alias:literal)*;)*) => {
+        /// The place of a type, spelled exactly so.
+        pub(super) fn place(name: &str) -> Option<Place> {
+            let (family, names): (&str, &[&str]) = match name {
+                $($official $(| $alias)* => ($official, &[$official $(, $alias)*]),)*
+                _ => return None,
+            };
+            let position = names.iter().position(|known| *known == name)?;
+            Some(Place { family, position })
         }
-        Some((official, _)) => same(found, official),
-        None => same(found, requested) && is_official(requested),
+    };
+}
+
+// Official type, then its aliases in the data's order. Types of one word without aliases are not listed: for them
+// official, exact and normalised are the same.
+families! {
+    "block-storage" "volumev3" "volumev2" "volume" "block-store";
+    "shared-file-system" "sharev2" "share";
+    "clustering" "resource-cluster" "cluster";
+    "baremetal" "bare-metal";
+    "resource-optimization" "infra-optim";
+    "message" "messaging";
+    "container-infrastructure-management" "container-infrastructure" "container-infra";
+    "workflow" "workflowv2";
+    "operator-policy" "policy";
+    "alarm" "alarming";
+    "meter" "metering" "telemetry";
+    "event" "events";
+    "application-deployment" "application_deployment";
+    "multi-region-network-automation" "tricircle";
+    "application-container" "container";
+    "root-cause-analysis" "rca";
+    "monitoring-logging" "monitoring-log-api";
+    "instance-ha" "ha";
+    "admin-logic" "registration";
+    "load-balancer";
+    "object-store";
+    "data-processing";
+    "baremetal-introspection";
+    "key-manager";
+    "ec2-api";
+    "application-catalog";
+    "data-protection-orchestration";
+    "log-management";
+    "nfv-orchestration";
+    "monitoring-events";
+    "function-engine";
+}
+
+/// The place of a type as a catalog spells it, where `_` counts as `-` (1.10).
+pub(super) fn place_in_catalog(name: &str) -> Option<Place> {
+    if name.contains('_') {
+        place(&name.replace('_', "-"))
+    } else {
+        place(name)
     }
 }
 
-/// Whether normalising the catalog's spelling may lead to this type: only known types are looked up that way.
-fn is_official(requested: &str) -> bool {
-    const WITHOUT_ALIASES: &[&str] = &[
-        "load-balancer",
-        "object-store",
-        "data-processing",
-        "baremetal-introspection",
-        "key-manager",
-        "ec2-api",
-        "application-catalog",
-        "data-protection-orchestration",
-        "log-management",
-        "nfv-orchestration",
-        "monitoring-events",
-        "function-engine",
-    ];
-    WITHOUT_ALIASES.contains(&requested)
-}
-
-/// The order in which a family's catalog types are preferred (1.10 step 7): exact, official, aliases. A catalog's
-/// `block_storage` counts as `block-storage`, where Nova ends in a `ValueError` (W-5).
-pub(super) fn rank(requested: &str, family: &[&str], found: &str) -> usize {
-    if requested == found {
-        return 0;
+/// How well a catalog's type answers for a requested one (`os_service_types.is_match`, 1.10): `None` if not at all,
+/// 0 for the very same spelling, then the official type, then its aliases in their order (step 7). Two aliases never
+/// answer for each other. A catalog's `block_storage` counts as `block-storage`, where Nova ends in a `ValueError`
+/// (W-5).
+pub(super) fn rank(
+    requested: (&str, Option<Place>),
+    found: (&str, Option<Place>),
+) -> Option<usize> {
+    if requested.0 == found.0 {
+        return Some(0);
     }
-    family
-        .iter()
-        .position(|known| same(found, known))
-        .map_or(usize::MAX, |at| at + 1)
+    let (asked, held) = (requested.1?, found.1?);
+    let one_is_official = asked.position == 0 || held.position == 0;
+    (asked.family == held.family && one_is_official).then_some(held.position + 1)
 }
 
 #[cfg(test)]
@@ -105,7 +91,11 @@ mod tests {
     use super::*;
 
     fn matches(requested: &str, found: &str) -> bool {
-        is_match(requested, family(requested), found)
+        rank(
+            (requested, place(requested)),
+            (found, place_in_catalog(found)),
+        )
+        .is_some()
     }
 
     #[test]

@@ -20,6 +20,17 @@ pub enum Scheme {
 /// The longest URL a catalog may hold, in bytes.
 const MAX_BYTES: usize = 2048;
 
+/// Bytes that no URL has unescaped: all but visible ASCII, and a few of that.
+const MUST_ESCAPE: [bool; 256] = {
+    let mut table = [true; 256];
+    let mut byte = b'!';
+    while byte <= b'~' {
+        table[byte as usize] = matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'`');
+        byte += 1;
+    }
+    table
+};
+
 /// Why a text is not an endpoint's URL. The text is not repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -65,9 +76,7 @@ impl EndpointUrl {
         if text.len() > MAX_BYTES {
             return Err(InvalidEndpointUrl::TooLong);
         }
-        let escaped =
-            |b: u8| !b.is_ascii_graphic() || matches!(b, b'"' | b'<' | b'>' | b'\\' | b'`');
-        if let Some(at) = text.bytes().position(escaped) {
+        if let Some(at) = text.bytes().position(|b| MUST_ESCAPE[usize::from(b)]) {
             return Err(InvalidEndpointUrl::Character { at });
         }
         let (scheme, start) = match text.as_bytes() {

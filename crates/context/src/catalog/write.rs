@@ -50,6 +50,7 @@ impl Serialize for ServiceOut<'_> {
             name,
             id,
             endpoints,
+            ..
         } = self.service;
         let mut map = to.serialize_map(None)?;
         map.serialize_entry("type", kind)?;

@@ -64,7 +64,12 @@ impl WireContext {
                 limit: rules.max_bytes,
             });
         }
-        let mut reader = serde_json::Deserializer::from_slice(json);
+        // One check of the whole is cheaper than one of each text.
+        let json = std::str::from_utf8(json).map_err(|error| InvalidWire::NotAnObject {
+            line: 1,
+            column: error.valid_up_to() + 1,
+        })?;
+        let mut reader = serde_json::Deserializer::from_str(json);
         let draft = Reader { form, rules }.deserialize(&mut reader);
         let draft = draft.and_then(|draft| reader.end().map(|()| draft));
         let draft = draft.map_err(|error| InvalidWire::NotAnObject {

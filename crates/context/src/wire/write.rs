@@ -32,8 +32,11 @@ impl WireContext {
     }
 
     fn json(&self, form: WireForm, token: Option<&str>) -> SecretBuf {
-        // An endpoint takes about 80 bytes; growing is safe, but costs a copy.
-        let mut buffer = SecretBuf::with_capacity(2048 + 100 * self.parts.catalog.urls().count());
+        // Growing is safe, but costs a copy. A URL's region, id and key take about 50 bytes beside it, everything but
+        // the catalog about a kilobyte.
+        let urls = self.parts.catalog.urls();
+        let catalog: usize = urls.map(|url| url.as_str().len() + 50).sum();
+        let mut buffer = SecretBuf::with_capacity(1280 + catalog + token.map_or(0, str::len));
         let mut json = serde_json::Serializer::new(&mut buffer);
         // Into memory, with text keys only: nothing there can fail.
         let written = self.serialize(&mut json, form, token);

@@ -44,7 +44,7 @@ mod token;
 
 #[cfg(feature = "serde")]
 mod loose;
-#[cfg(any(feature = "serde", feature = "audit-file"))]
+#[cfg(feature = "serde")]
 mod timestamp;
 
 mod auth;

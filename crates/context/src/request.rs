@@ -116,11 +116,20 @@ impl RequestContext {
     /// `task` names it in logs and audit events.
     #[must_use]
     pub fn for_background(task: &'static str, identity: Identity, roles: Roles) -> Self {
-        let parts = RequestParts {
-            identity,
-            roles,
-            ..RequestParts::default()
-        };
+        Self::for_background_with(
+            task,
+            RequestParts {
+                identity,
+                roles,
+                ..RequestParts::default()
+            },
+        )
+    }
+
+    /// As [`for_background`](Self::for_background), for work that brings more: a service user's plugin and catalog,
+    /// the process's own guard instead of the default one.
+    #[must_use]
+    pub fn for_background_with(task: &'static str, parts: RequestParts) -> Self {
         let is_admin = computed_admin(&parts);
         Self::build(parts, is_admin, Provenance::Background(task))
     }

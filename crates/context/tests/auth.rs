@@ -211,6 +211,26 @@ fn a_required_service_token_that_is_missing_is_an_error() {
 }
 
 #[test]
+fn a_background_task_is_audited_by_the_guard_it_was_given() {
+    let memory = Arc::new(Memory::default());
+    let guard = Guard {
+        journal: Arc::new(AuditJournal::new(vec![memory.clone()])),
+        ..Guard::default()
+    };
+    let parts = RequestParts {
+        guard: Arc::new(guard),
+        ..RequestParts::default()
+    };
+    let task = RequestContext::for_background_with("cleanup", parts);
+    assert_eq!(task.task(), Some("cleanup"));
+    assert!(task.elevated("archiving rows").is_admin());
+    assert_eq!(
+        memory.actions(),
+        [("context/elevate", AuditOutcome::Success)]
+    );
+}
+
+#[test]
 fn a_background_task_has_no_token() {
     let task = RequestContext::for_background("cleanup", Identity::default(), Roles::admin());
     assert!(matches!(task.auth(), Err(AuthError::NoToken)));

@@ -2,6 +2,8 @@
 
 // `cfg(test)` marks helpers, too, as tests: a failed `unwrap` there is a failed test.
 #[cfg(test)]
+mod changes;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod cursors;
@@ -13,6 +15,8 @@ mod filters;
 mod markers;
 #[cfg(test)]
 mod paging;
+#[cfg(test)]
+mod plans;
 #[cfg(test)]
 mod questions;
 #[cfg(test)]

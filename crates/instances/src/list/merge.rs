@@ -145,3 +145,104 @@ impl Merge {
         (self.page, self.last.as_ref().map(Rank::values))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cells::CellLabel;
+
+    use super::*;
+    use crate::order::SortOrder;
+
+    /// Rows with these ids, in ascending order of `id`. The UUID is the id's, so equal ids are one server.
+    fn rows(ids: &[i64]) -> Vec<Row> {
+        let order = SortOrder::of(&["id".parse().unwrap()]);
+        let row = |id: &i64| {
+            let uuid = Uuid::from_u128(u128::from(id.unsigned_abs()));
+            let server = Server {
+                uuid,
+                name: None,
+                project_id: None,
+                user_id: None,
+                vm_state: None,
+                host: None,
+                created_at: None,
+                updated_at: None,
+                launched_at: None,
+                deleted: false,
+                cell: CellLabel::of_row("c", None),
+            };
+            let values = vec![SortValue::Int(*id), SortValue::Text(uuid.to_string())];
+            Row {
+                server,
+                rank: order.rank(values),
+            }
+        };
+        ids.iter().map(row).collect()
+    }
+
+    fn ids(merge: Merge) -> Vec<u128> {
+        merge
+            .finish()
+            .0
+            .iter()
+            .map(|server| server.uuid.as_u128())
+            .collect()
+    }
+
+    #[test]
+    fn a_cell_that_ran_dry_is_waited_for_before_others_go_on() {
+        let mut merge = Merge::new(2, 10);
+        assert_eq!(merge.advance(), [0, 1]);
+        merge.feed(0, rows(&[1, 2]), 2);
+        merge.feed(1, rows(&[5, 6, 7]), 3);
+        assert_eq!(merge.advance(), [0], "3 may still come from the first");
+        assert_eq!(merge.lacks(), 8);
+        merge.feed(0, rows(&[3]), 2);
+        assert_eq!(merge.advance(), [1]);
+        merge.feed(1, rows(&[]), 3);
+        assert_eq!(merge.advance(), Vec::<usize>::new());
+        assert!(!merge.is_full());
+        assert_eq!(ids(merge), [1, 2, 3, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_full_page_asks_nobody_for_more() {
+        let mut merge = Merge::new(2, 3);
+        merge.feed(0, rows(&[1, 4]), 2);
+        merge.feed(1, rows(&[2, 3]), 2);
+        assert_eq!(merge.advance(), Vec::<usize>::new());
+        assert!(merge.is_full());
+        assert_eq!((merge.taken(0), merge.taken(1)), (1, 2));
+        assert_eq!(ids(merge), [1, 2, 3]);
+    }
+
+    #[test]
+    fn what_a_cell_gave_before_it_failed_stays() {
+        let mut merge = Merge::new(2, 10);
+        merge.feed(0, rows(&[1, 3]), 2);
+        merge.feed(1, rows(&[2]), 2);
+        assert_eq!(merge.advance(), [0]);
+        merge.give_up(0);
+        assert_eq!(merge.advance(), Vec::<usize>::new());
+        let values = merge.last_of(0).map(Rank::values).unwrap();
+        assert_eq!(
+            values[0],
+            SortValue::Int(3),
+            "what is missing stands after this"
+        );
+        assert_eq!(ids(merge), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_server_in_two_cells_is_taken_once_and_the_page_is_filled_all_the_same() {
+        let mut merge = Merge::new(2, 3);
+        merge.feed(0, rows(&[1, 2]), 2);
+        merge.feed(1, rows(&[1, 2]), 2);
+        assert_eq!(merge.advance(), [0]);
+        merge.feed(0, rows(&[]), 1);
+        assert_eq!(merge.advance(), [1], "the page lacks one still");
+        merge.feed(1, rows(&[8]), 1);
+        assert_eq!(merge.advance(), Vec::<usize>::new());
+        assert_eq!(ids(merge), [1, 2, 8]);
+    }
+}

@@ -48,6 +48,7 @@ mod loose;
 mod timestamp;
 
 mod auth;
+mod parts;
 mod policy;
 mod request;
 
@@ -84,6 +85,7 @@ pub use headers::{
 };
 pub use id::{DomainId, InvalidId, ProjectId, RequestId, UserId};
 pub use identity::{Domain, Identity, Project, ServiceIdentity, User};
+pub use parts::{Provenance, RequestParts};
 #[cfg(feature = "serde")]
 pub use policy::PolicyFileError;
 pub use policy::{
@@ -92,7 +94,7 @@ pub use policy::{
     is_user_context, nova_defaults, require_context,
 };
 pub use read_deleted::{ReadDeleted, UnknownReadDeleted};
-pub use request::{Provenance, RequestContext, RequestParts};
+pub use request::RequestContext;
 pub use role::{Role, Roles};
 pub use token::{
     AuthToken, Credentials, GrantedToken, InvalidToken, TokenAccess, TokenFingerprint, TokenGone,

@@ -12,7 +12,8 @@ use crate::auth::Guard;
 use crate::catalog::ServiceCatalog;
 use crate::id::{DomainId, InvalidId, ProjectId, RequestId, UserId};
 use crate::identity::{Domain, Identity, Project, ServiceIdentity, User};
-use crate::request::{RequestContext, RequestParts};
+use crate::parts::RequestParts;
+use crate::request::RequestContext;
 use crate::role::Roles;
 use crate::token::{AuthToken, VerifiedToken};
 

@@ -20,7 +20,7 @@ pub use self::trust::{AdminClaim, AdminClaimRefused, TrustPolicy};
 use std::sync::Arc;
 
 use crate::auth::Guard;
-use crate::request::RequestParts;
+use crate::parts::RequestParts;
 
 /// A context as it came or as it will go over the wire.
 #[derive(Debug, Clone)]

@@ -27,7 +27,7 @@ use super::trust::AdminClaim;
 use crate::catalog::{CatalogForm, CatalogRules, RawCatalog, ServiceCatalog, Services};
 use crate::id::InvalidId;
 use crate::loose::{Loose, Shape, Shaped};
-use crate::request::RequestParts;
+use crate::parts::RequestParts;
 use crate::timestamp;
 use crate::token::AuthToken;
 

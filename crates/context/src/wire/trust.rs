@@ -5,7 +5,8 @@
 //! answers instead.
 
 use super::WireContext;
-use crate::request::{Provenance, RequestContext, computed_admin};
+use crate::parts::{Provenance, computed_admin};
+use crate::request::RequestContext;
 
 /// What a wire context says about `is_admin`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

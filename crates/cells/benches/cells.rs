@@ -1,0 +1,305 @@
+//! Figures of the cells: targeting a warm cell on one thread and on two, memory of a cached idle cell, loads and
+//! look-ups of up to 10,000 mappings. Each beside the same thing written by hand, in the same run.
+//!
+//! Rows go to the file named in `NOVA_BENCH_OUT`, one JSON object per line. No figure fails anything here.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::hint::black_box;
+use std::io::Write as _;
+use std::pin::pin;
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use context::{Deadline, Identity, RequestContext, Roles};
+use nova_cells::{
+    CellConnector, CellError, CellId, CellMapping, Cells, RawCellMapping, RevisionKey,
+    StaticSource, UrlDefaults,
+};
+
+const REPETITIONS: usize = 7;
+const ROUND: u32 = 400_000;
+
+/// Opens handles that cost nothing, so that what is measured is the cache.
+struct Free;
+
+impl CellConnector for Free {
+    type Database = u64;
+    type Messaging = u64;
+
+    fn open_database(&self, _: &CellMapping) -> Result<u64, CellError> {
+        Ok(1)
+    }
+
+    fn open_messaging(&self, _: &CellMapping) -> Result<u64, CellError> {
+        Ok(2)
+    }
+}
+
+/// What somebody would write by hand: a map behind an atomic pointer, and a reference count for who uses an entry.
+struct ByHand(ArcSwap<HashMap<CellId, ByHandLegs>>);
+
+type ByHandLegs = Arc<(CellMapping, u64, Option<u64>)>;
+
+/// What it gives: as a `CellContext`, the request and the legs.
+type Bound = (RequestContext, ByHandLegs);
+
+impl ByHand {
+    fn target(&self, request: &RequestContext, cell: CellId) -> Option<Bound> {
+        let legs = Arc::clone(self.0.load().get(&cell)?);
+        Some((request.clone(), legs))
+    }
+}
+
+fn main() -> std::io::Result<()> {
+    let mut rows = Rows::default();
+    targeting(&mut rows);
+    memory(&mut rows);
+    growth(&mut rows);
+    rows.finish()
+}
+
+fn targeting(rows: &mut Rows) {
+    let cells = cloud(100);
+    let ids: Vec<CellId> = cells.snapshot().mappings().map(CellMapping::id).collect();
+    let legs = cells.snapshot();
+    let legs = legs
+        .mappings()
+        .map(|m| (m.id(), Arc::new((m.clone(), 1, Some(2)))));
+    let by_hand = ByHand(ArcSwap::from_pointee(legs.collect()));
+    let one = ids[42];
+    let ours = |request: &RequestContext| drop(black_box(cells.target(request, black_box(one))));
+    let peers = |request: &RequestContext| drop(black_box(by_hand.target(request, black_box(one))));
+
+    let (our_one, peer_one) = in_turn(|| per_call(1, &ours), || per_call(1, &peers));
+    rows.add(
+        "cells.target.warm.1-thread",
+        our_one,
+        "ns",
+        "arc-swap + HashMap by hand",
+        our_one / peer_one,
+    );
+    let (our_two, peer_two) = in_turn(|| per_call(2, &ours), || per_call(2, &peers));
+    // Calls per second of two threads, as a multiple of one thread's.
+    let (our_gain, peer_gain) = (2.0 * our_one / our_two, 2.0 * peer_one / peer_two);
+    rows.add(
+        "cells.target.warm.2-threads",
+        our_two,
+        "ns",
+        "arc-swap + HashMap by hand",
+        our_two / peer_two,
+    );
+    rows.add(
+        "cells.target.warm.2-threads.throughput",
+        our_gain,
+        "x one thread",
+        "by hand",
+        our_gain / peer_gain,
+    );
+}
+
+fn memory(rows: &mut Rows) {
+    const CELLS: u32 = 10_000;
+    let mappings_only = resident(|| {
+        let cells = cloud(CELLS);
+        (cells, ())
+    });
+    let opened = resident(|| {
+        let cells = cloud(CELLS);
+        let request = request();
+        for mapping in cells.snapshot().mappings() {
+            drop(black_box(cells.target(&request, mapping.id())));
+        }
+        (cells, ())
+    });
+    let per_cell = |bytes: f64| bytes / f64::from(CELLS);
+    rows.add(
+        "cells.memory.mapping",
+        per_cell(mappings_only),
+        "bytes",
+        "target 16384",
+        per_cell(mappings_only) / 16384.0,
+    );
+    rows.add(
+        "cells.memory.cached-idle",
+        per_cell(opened),
+        "bytes",
+        "target 16384",
+        per_cell(opened) / 16384.0,
+    );
+}
+
+fn growth(rows: &mut Rows) {
+    let mut small: Option<(f64, f64)> = None;
+    for count in [10, 100, 1_000, 10_000] {
+        let cells = cloud(count);
+        let reload = median((0..REPETITIONS).map(|_| {
+            // Few cells are loaded more often, so that each figure covers the same number of rows.
+            let times = 10_000 / count;
+            let began = Instant::now();
+            for _ in 0..times {
+                drop(black_box(now(
+                    cells.refresh(Deadline::after(Duration::from_secs(60)))
+                )));
+            }
+            nanoseconds(began.elapsed()) / f64::from(times)
+        }));
+        let request = request();
+        let ids: Vec<CellId> = cells.snapshot().mappings().map(CellMapping::id).collect();
+        for id in &ids {
+            drop(black_box(cells.target(&request, *id)));
+        }
+        let lookup = median((0..REPETITIONS).map(|_| {
+            let began = Instant::now();
+            for id in ids.iter().cycle().take(200_000) {
+                drop(black_box(cells.target(&request, *id)));
+            }
+            nanoseconds(began.elapsed()) / 200_000.0
+        }));
+        let (first_reload, first_lookup) =
+            *small.get_or_insert((reload / f64::from(count), lookup));
+        let per_cell = reload / f64::from(count);
+        rows.add(
+            &format!("cells.reload.{count}"),
+            reload / 1e6,
+            "ms",
+            "per cell, with 10 cells",
+            per_cell / first_reload,
+        );
+        rows.add(
+            &format!("cells.lookup.{count}"),
+            lookup,
+            "ns",
+            "with 10 cells",
+            lookup / first_lookup,
+        );
+    }
+}
+
+fn cloud(count: u32) -> Cells<Free> {
+    let rows = (1..=count).map(|n| RawCellMapping {
+        uuid: format!(
+            "{:08x}-0000-4000-8000-{n:012x}",
+            n.wrapping_mul(0x9E37_79B9)
+        ),
+        name: Some(format!("cell{n}")),
+        database_connection: Some(
+            format!(
+                "mysql+pymysql://nova:s3cret%40{n}@db{n}.example.org/nova_cell{n}?charset=utf8"
+            )
+            .into(),
+        ),
+        transport_url: Some(format!("rabbit://nova:s3cret@mq{n}.example.org:5672/cell{n}").into()),
+        disabled: false,
+    });
+    let source = StaticSource::new(rows.collect());
+    let key = RevisionKey::from_bytes(b"bench");
+    let mut options = nova_cells::CellsOptions::new(key);
+    options.defaults = UrlDefaults::default();
+    options.policy.capacity = 100_000;
+    let cells = Cells::with_options(source, Free, options);
+    drop(now(cells.refresh(Deadline::after(Duration::from_secs(60)))));
+    cells
+}
+
+fn request() -> RequestContext {
+    RequestContext::for_background("bench", Identity::default(), Roles::admin())
+}
+
+/// Nanoseconds per call where so many threads call at once, each with a request of its own.
+fn per_call(threads: usize, call: &(impl Fn(&RequestContext) + Sync)) -> f64 {
+    let start = Barrier::new(threads);
+    let times: Vec<f64> = thread::scope(|scope| {
+        let running: Vec<_> = (0..threads)
+            .map(|_| {
+                scope.spawn(|| {
+                    let request = request();
+                    call(&request);
+                    start.wait();
+                    let began = Instant::now();
+                    for _ in 0..ROUND {
+                        call(&request);
+                    }
+                    nanoseconds(began.elapsed()) / f64::from(ROUND)
+                })
+            })
+            .collect();
+        running
+            .into_iter()
+            .filter_map(|thread| thread.join().ok())
+            .collect()
+    });
+    times.iter().sum::<f64>() / times.len() as f64
+}
+
+/// Medians of two things measured in turn, so that a busy machine slows both.
+fn in_turn(ours: impl Fn() -> f64, peers: impl Fn() -> f64) -> (f64, f64) {
+    let pairs: Vec<(f64, f64)> = (0..REPETITIONS).map(|_| (ours(), peers())).collect();
+    (
+        median(pairs.iter().map(|pair| pair.0)),
+        median(pairs.iter().map(|pair| pair.1)),
+    )
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// What a value adds to the process's resident memory, in bytes; it is dropped afterwards.
+fn resident<T>(make: impl FnOnce() -> T) -> f64 {
+    let before = resident_bytes();
+    let made = make();
+    let after = resident_bytes();
+    drop(made);
+    after - before
+}
+
+fn resident_bytes() -> f64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|pages| pages.parse::<f64>().ok());
+    pages.unwrap_or(f64::NAN) * 4096.0
+}
+
+fn nanoseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e9
+}
+
+fn now<T>(future: impl Future<Output = T>) -> Option<T> {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => Some(value),
+        Poll::Pending => None,
+    }
+}
+
+#[derive(Default)]
+struct Rows(String);
+
+impl Rows {
+    fn add(&mut self, name: &str, value: f64, unit: &str, peer: &str, ratio: f64) {
+        let _infallible = writeln!(
+            self.0,
+            r#"{{"name":"{name}","value":{value:.3},"unit":"{unit}","peer":"{peer}","ratio":{ratio:.3}}}"#
+        );
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        std::io::stdout().lock().write_all(self.0.as_bytes())?;
+        match std::env::var_os("NOVA_BENCH_OUT") {
+            Some(path) => std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path)?
+                .write_all(self.0.as_bytes()),
+            None => Ok(()),
+        }
+    }
+}

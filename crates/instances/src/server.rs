@@ -40,3 +40,36 @@ pub(crate) struct Row {
     pub(crate) server: Server,
     pub(crate) rank: Rank,
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::order::{SortOrder, SortValue};
+
+    /// Rows with these ids, as a list by ascending `id` has them. A server's UUID is its id: equal ids are one server.
+    pub(crate) fn rows(ids: &[i64]) -> Vec<Row> {
+        let order = SortOrder::of(&["id".parse().unwrap()]);
+        let row = |id: &i64| {
+            let uuid = Uuid::from_u128(u128::from(id.unsigned_abs()));
+            let server = Server {
+                uuid,
+                name: None,
+                project_id: None,
+                user_id: None,
+                vm_state: None,
+                host: None,
+                created_at: None,
+                updated_at: None,
+                launched_at: None,
+                deleted: false,
+                cell: CellLabel::of_row("c", None),
+            };
+            let values = vec![SortValue::Int(*id), SortValue::Text(uuid.to_string())];
+            Row {
+                server,
+                rank: order.rank(values),
+            }
+        };
+        ids.iter().map(row).collect()
+    }
+}

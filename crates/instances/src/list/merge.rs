@@ -148,37 +148,8 @@ impl Merge {
 
 #[cfg(test)]
 mod tests {
-    use cells::CellLabel;
-
     use super::*;
-    use crate::order::SortOrder;
-
-    /// Rows with these ids, in ascending order of `id`. The UUID is the id's, so equal ids are one server.
-    fn rows(ids: &[i64]) -> Vec<Row> {
-        let order = SortOrder::of(&["id".parse().unwrap()]);
-        let row = |id: &i64| {
-            let uuid = Uuid::from_u128(u128::from(id.unsigned_abs()));
-            let server = Server {
-                uuid,
-                name: None,
-                project_id: None,
-                user_id: None,
-                vm_state: None,
-                host: None,
-                created_at: None,
-                updated_at: None,
-                launched_at: None,
-                deleted: false,
-                cell: CellLabel::of_row("c", None),
-            };
-            let values = vec![SortValue::Int(*id), SortValue::Text(uuid.to_string())];
-            Row {
-                server,
-                rank: order.rank(values),
-            }
-        };
-        ids.iter().map(row).collect()
-    }
+    use crate::server::tests::rows;
 
     fn ids(merge: Merge) -> Vec<u128> {
         merge

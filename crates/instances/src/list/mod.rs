@@ -2,6 +2,7 @@
 
 mod batch;
 mod runner;
+mod stragglers;
 
 mod error;
 mod page;

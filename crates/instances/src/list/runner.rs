@@ -6,6 +6,8 @@ use cells::{CellConnector, CellError, ErrorClass};
 use scatter::{AsyncExecutor, BlockingExecutor, CellTask, Scatter, ScatterReport};
 use tokio::runtime::Handle;
 
+use super::stragglers::Stragglers;
+
 /// Runs one async question in every cell of a scatter.
 pub trait Runner: Send + Sync {
     /// Asks, and gives the report when all cells have an outcome or the budget ends.
@@ -46,7 +48,8 @@ where
 /// Asks on threads of this executor. Connections belong to one runtime, which the threads share through its handle.
 ///
 /// Polling blocks until the report is there, as thread executors do: drive it from a thread that may block
-/// (`Handle::block_on` in `main`), and let the runtime have threads of its own (`multi_thread`).
+/// (`Handle::block_on` in `main`), and let the runtime have threads of its own (`multi_thread`). Work that outlives its
+/// budget ends within a moment, for which the report is held back, so that the runtime may be dropped afterwards.
 #[derive(Debug, Clone)]
 pub struct OnThreads<E> {
     /// The threads.
@@ -67,13 +70,18 @@ where
         T: Send + 'static,
     {
         let runtime = self.runtime.clone();
-        scatter.run_blocking(&self.executor, move |task| {
+        let stragglers = Stragglers::default();
+        let begun = stragglers.clone();
+        let report = scatter.run_blocking(&self.executor, move |task| {
+            let _working = begun.begin();
             let deadline = task.deadline().instant().into();
             // The thread itself cannot be stopped; its work can, so the thread is free again when the budget ends.
             let work = async { tokio::time::timeout_at(deadline, work(task)).await };
             runtime
                 .block_on(work)
                 .unwrap_or_else(|late| Err(CellError::new(ErrorClass::Timeout, late)))
-        })
+        });
+        stragglers.wait();
+        report
     }
 }

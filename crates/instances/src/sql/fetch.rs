@@ -1,6 +1,6 @@
 //! Running the statements in one cell.
 
-use cells::{CellError, CellLabel};
+use cells::{CellError, CellLabel, ErrorClass};
 use connect::{DbSession, classify};
 use sea_orm::{ConnectionTrait, DbErr};
 
@@ -32,10 +32,25 @@ pub(crate) async fn fetch_page(
         let statement = select::page(backend, query, range, segment, left);
         let answer = session.query_all_raw(statement).await.map_err(classify)?;
         for row in &answer {
-            rows.push(projection.row(query.order(), cell, row).map_err(classify)?);
+            let row = projection.row(query.order(), cell, row);
+            rows.push(row.map_err(classify)?);
         }
     }
+    check_order(&rows)?;
     Ok(rows)
+}
+
+/// Merging takes for granted that each cell orders as all others do. A database that does not (a collation that the
+/// weights of its rows contradict, a server that ignores the one asked for) would lose rows without a word (W-20), so it
+/// fails by itself instead.
+fn check_order(rows: &[Row]) -> Result<(), CellError> {
+    match rows.is_sorted_by(|one, next| one.rank < next.rank) {
+        true => Ok(()),
+        false => Err(CellError::new(
+            ErrorClass::Decode,
+            "the rows are not in the order that was asked for",
+        )),
+    }
 }
 
 /// Reads the rows of a query that names one server; more than one only while it is being moved between cells.
@@ -71,4 +86,20 @@ pub(crate) async fn fetch_count(
         .iter()
         .map(|row| read(row).map_err(classify))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::tests::rows;
+
+    #[test]
+    fn a_database_with_an_order_of_its_own_fails_instead_of_losing_rows() {
+        assert!(check_order(&rows(&[])).is_ok());
+        assert!(check_order(&rows(&[1, 2, 7])).is_ok());
+        for bad in [[1, 3, 2], [1, 1, 2]] {
+            let error = check_order(&rows(&bad)).unwrap_err();
+            assert_eq!(error.class(), ErrorClass::Decode);
+        }
+    }
 }

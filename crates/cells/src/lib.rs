@@ -1,12 +1,13 @@
-//! Where a cell is: mappings that can be trusted, and a cache of what was opened for them.
+//! Where a cell is: mappings that can be trusted, and a cache of what was opened for them that has an end.
 //!
 //! A **cell** is one shard of a Nova cloud: a database and a message bus. A **cell mapping** is the row of
-//! `nova_api.cell_mappings` that says where both are. This crate reads mappings ([`CellMapping::parse`]), keeps one
-//! consistent [`Snapshot`] of them ([`Cells`]), and **targets** a cell: binds a request context to it as a new value, a
-//! [`CellContext`].
+//! `nova_api.cell_mappings` that says where both are. This crate reads mappings ([`CellMapping::parse`]), checks them
+//! against an operator's list ([`AllowList`]) and signature ([`SealManifest`]), keeps one consistent [`Snapshot`] of them
+//! ([`Cells`]), and **targets** a cell: binds a request context to it as a new value, a [`CellContext`].
 //!
-//! Where rows come from is a [`MappingSource`], how a cell's legs are opened a [`CellConnector`]; no driver and no runtime
-//! is known here.
+//! Where rows come from is a [`MappingSource`], how a cell's legs are opened a [`CellConnector`], who says that a mapping
+//! changed an [`InvalidationChannel`]; no driver and no runtime is known here. A process calls [`Cells::maintain`] every
+//! second or so and [`Cells::refresh`] whenever that says it is due.
 //!
 //! ```
 //! use nova_cells::{CellMapping, RawCellMapping, RevisionKey, UrlDefaults};
@@ -23,6 +24,9 @@
 //! assert_eq!(mapping.database().to_string(), "mysql+pymysql://nova:***@db1:3306/nova_cell1");
 //! # Ok(()) }
 //! ```
+
+#[doc = include_str!("fidelity.md")]
+pub mod fidelity {}
 
 mod id;
 mod label;

@@ -30,7 +30,7 @@ mod options;
 
 mod bus;
 #[cfg_attr(
-    not(feature = "sqlite"),
+    not(any(feature = "sqlite", feature = "mysql", feature = "postgres")),
     expect(unused, reason = "pools and budgets have no user without a backend")
 )]
 mod database;

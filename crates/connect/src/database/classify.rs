@@ -75,6 +75,14 @@ fn class_of_answer(error: &dyn sqlx::error::DatabaseError) -> ErrorClass {
     if let Some(error) = error.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
         return super::sqlite::class_of(error);
     }
+    #[cfg(feature = "mysql")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::mysql::MySqlDatabaseError>() {
+        return super::mysql::class_of(error.number());
+    }
+    #[cfg(feature = "postgres")]
+    if let Some(error) = error.try_downcast_ref::<sqlx::postgres::PgDatabaseError>() {
+        return super::postgres::class_of(error.code());
+    }
     let _ = error;
     ErrorClass::Statement
 }

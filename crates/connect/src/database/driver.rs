@@ -91,6 +91,19 @@ pub(crate) trait Driver: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<QueryResult>, sqlx::Error>> + Send;
 }
 
+/// A connection that was used this recently is taken to work without asking: a server that is gone says so at once.
+#[cfg(feature = "_server")]
+pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
+
+/// The limit that a server is told: a little before the deadline, so that its own word that time is up arrives in time
+/// and the connection can stay. Never zero, which would mean no limit.
+#[cfg(feature = "_server")]
+pub(crate) fn limit(deadline: Deadline) -> Duration {
+    let left = deadline.remaining();
+    let margin = Duration::from_millis(10).min(left / 10);
+    (left - margin).max(Duration::from_millis(1))
+}
+
 /// The statement and its values as sqlx takes them.
 macro_rules! bound {
     ($statement:expr) => {{
@@ -106,6 +119,48 @@ macro_rules! bound {
     }};
 }
 pub(crate) use bound;
+
+/// The four ways to run a statement, for drivers whose connection takes it as it is.
+#[cfg(feature = "_server")]
+macro_rules! plain_statements {
+    () => {
+        async fn execute(
+            &self,
+            link: &mut Link,
+            statement: &Statement,
+        ) -> Result<ExecResult, sqlx::Error> {
+            let done = bound!(statement).execute(&mut link.connection).await?;
+            Ok(done.into())
+        }
+
+        async fn script(&self, link: &mut Link, sql: &str) -> Result<ExecResult, sqlx::Error> {
+            let script = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
+            Ok(script.execute(&mut link.connection).await?.into())
+        }
+
+        async fn query_one(
+            &self,
+            link: &mut Link,
+            statement: &Statement,
+        ) -> Result<Option<QueryResult>, sqlx::Error> {
+            let row = bound!(statement)
+                .fetch_optional(&mut link.connection)
+                .await?;
+            Ok(row.map(Into::into))
+        }
+
+        async fn query_all(
+            &self,
+            link: &mut Link,
+            statement: &Statement,
+        ) -> Result<Vec<QueryResult>, sqlx::Error> {
+            let rows = bound!(statement).fetch_all(&mut link.connection).await?;
+            Ok(rows.into_iter().map(Into::into).collect())
+        }
+    };
+}
+#[cfg(feature = "_server")]
+pub(crate) use plain_statements;
 
 /// Whether a connection is the same after this statement as before: no transaction opened, no setting changed, no lock
 /// taken. Anything else than one plain statement makes the connection one in doubt, which is closed and not reused.

@@ -96,7 +96,13 @@ fn engine(
         #[cfg(not(feature = "sqlite"))]
         DatabaseLocation::Sqlite(_) => Err(absent("SQLite")),
         DatabaseLocation::Server(server) => match server.engine {
+            #[cfg(feature = "mysql")]
+            cells::Engine::MySql => pooled(super::mysql::MySql::new(server), options),
+            #[cfg(not(feature = "mysql"))]
             cells::Engine::MySql => Err(absent("MySQL and MariaDB")),
+            #[cfg(feature = "postgres")]
+            cells::Engine::PostgreSql => pooled(super::postgres::Postgres::new(server)?, options),
+            #[cfg(not(feature = "postgres"))]
             cells::Engine::PostgreSql => Err(absent("PostgreSQL")),
         },
     }
@@ -112,6 +118,7 @@ fn pooled(
     }
 }
 
+#[cfg(not(all(feature = "sqlite", feature = "mysql", feature = "postgres")))]
 fn absent(what: &str) -> CellError {
     CellError::new(
         ErrorClass::Configuration,

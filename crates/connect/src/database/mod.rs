@@ -5,7 +5,13 @@ mod driver;
 mod engine;
 mod failure;
 mod held;
+#[cfg(feature = "_server")]
+mod kill;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod pool;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;

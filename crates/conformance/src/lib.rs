@@ -7,6 +7,8 @@
 //! What needs no database: [`scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
 //! cells that misbehave as they are told; [`sim`] plays whole scenarios on simulated time.
 //!
+//! [`MariaDb`] and [`Postgres`] are real servers, private and gone with their handle (feature `servers`, likewise on).
+//!
 //! ```
 //! # #[cfg(feature = "cloud")]
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -25,6 +27,8 @@
 
 #[cfg(feature = "cloud")]
 mod cloud;
+#[cfg(feature = "servers")]
+mod servers;
 
 pub mod fakes;
 pub mod scatter_suite;
@@ -34,3 +38,5 @@ pub mod sim;
 pub use cloud::{
     Cloud, CloudBuilder, CloudCell, CloudError, HeldCell, Population, Rng, ServerSeed, write_cell,
 };
+#[cfg(feature = "servers")]
+pub use servers::{MariaDb, PASSWORD, Postgres, ServerError, ServerTls, USER};

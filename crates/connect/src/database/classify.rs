@@ -61,6 +61,14 @@ pub(crate) fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
 }
 
 fn class_of_io(error: &io::Error) -> ErrorClass {
+    // sqlx passes a failed handshake on as an I/O error.
+    #[cfg(feature = "_server")]
+    if error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<rustls::Error>())
+    {
+        return ErrorClass::Tls;
+    }
     match error.kind() {
         io::ErrorKind::TimedOut => ErrorClass::Timeout,
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ErrorClass::Decode,

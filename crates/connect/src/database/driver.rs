@@ -91,6 +91,17 @@ pub(crate) trait Driver: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<QueryResult>, sqlx::Error>> + Send;
 }
 
+/// Reads a file of certificates or of a key that a mapping names. The driver would call a missing one a network failure.
+#[cfg(feature = "_server")]
+pub(crate) fn pem(path: &std::path::Path) -> Result<Vec<u8>, sqlx::Error> {
+    let configuration = |what: &'static str| sqlx::Error::Configuration(what.into());
+    let text = std::fs::read(path).map_err(|_| configuration("a TLS file cannot be read"))?;
+    match text.windows(11).any(|window| window == b"-----BEGIN ") {
+        true => Ok(text),
+        false => Err(configuration("a TLS file is not in PEM")),
+    }
+}
+
 /// A connection that was used this recently is taken to work without asking: a server that is gone says so at once.
 #[cfg(feature = "_server")]
 pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
@@ -134,8 +145,16 @@ macro_rules! plain_statements {
         }
 
         async fn script(&self, link: &mut Link, sql: &str) -> Result<ExecResult, sqlx::Error> {
-            let script = sqlx::raw_sql(sqlx::AssertSqlSafe(sql));
-            Ok(script.execute(&mut link.connection).await?.into())
+            let sql = sqlx::AssertSqlSafe(sql);
+            let done = match link.access {
+                // Prepared, so that it is one statement: a second one could first lift what the first one is held to.
+                Access::ReadOnly => {
+                    let one = sqlx::query(sql).persistent(false);
+                    one.execute(&mut link.connection).await?
+                }
+                Access::ReadWrite => sqlx::raw_sql(sql).execute(&mut link.connection).await?,
+            };
+            Ok(done.into())
         }
 
         async fn query_one(

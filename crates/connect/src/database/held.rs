@@ -57,8 +57,8 @@ impl<'a, D: Driver> Held<'a, D> {
                 Err(spent.unwrap_or(Failure::Budget).into())
             }
             Ran::Ended(Err(error)) => {
-                if leaves_no_trace && came_from_statement(&error) {
-                    self.give_back(deadline).await;
+                if came_from_statement(&error) {
+                    self.part(leaves_no_trace, deadline).await;
                 }
                 Err(match self.driver.ended_by_budget(&error) {
                     true => Failure::Budget.into(),
@@ -66,15 +66,19 @@ impl<'a, D: Driver> Held<'a, D> {
                 })
             }
             Ran::Ended(Ok(value)) => {
-                if leaves_no_trace {
-                    self.give_back(deadline).await;
-                }
+                self.part(leaves_no_trace, deadline).await;
                 Ok(value)
             }
         }
     }
 
-    async fn give_back(&mut self, deadline: Deadline) {
+    /// Parts from a connection on which nothing runs any more.
+    async fn part(&mut self, leaves_no_trace: bool, deadline: Deadline) {
+        if !leaves_no_trace {
+            // Nothing to end: closing it undoes whatever was left open.
+            drop(self.link.take().map(Object::take));
+            return;
+        }
         let driver = self.driver;
         let Ok(link) = self.link() else { return };
         let disarmed = timeout_at(deadline.instant().into(), driver.disarm(link)).await;

@@ -13,7 +13,7 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
-use super::driver::{Access, Driver, bound, plain_statements};
+use super::driver::{Access, Driver, bound, pem, plain_statements};
 use super::kill;
 
 /// One database on one server.
@@ -41,7 +41,7 @@ impl MySql {
 }
 
 /// The driver's options, made for one connection and dropped with it: they hold the password in clear.
-fn options(server: &DatabaseServer) -> MySqlConnectOptions {
+fn options(server: &DatabaseServer) -> Result<MySqlConnectOptions, sqlx::Error> {
     let host = server.host.to_string();
     let mut options = MySqlConnectOptions::new()
         .host(host.trim_matches(['[', ']']))
@@ -58,15 +58,15 @@ fn options(server: &DatabaseServer) -> MySqlConnectOptions {
         })
         .disable_statement_logging();
     if let Some(ca) = &server.tls.ca {
-        options = options.ssl_ca(ca);
+        options = options.ssl_ca_from_pem(pem(ca)?);
     }
     if let Some(certificate) = &server.tls.certificate {
-        options = options.ssl_client_cert(certificate);
+        options = options.ssl_client_cert_from_pem(pem(certificate)?);
     }
     if let Some(key) = &server.tls.key {
-        options = options.ssl_client_key(key);
+        options = options.ssl_client_key_from_pem(pem(key)?);
     }
-    options
+    Ok(options)
 }
 
 impl Driver for MySql {
@@ -75,11 +75,16 @@ impl Driver for MySql {
     const BACKEND: DbBackend = DbBackend::MySql;
 
     async fn connect(&self, access: Access) -> Result<Link, sqlx::Error> {
-        let mut connection = options(&self.server).connect().await?;
+        let mut connection = options(&self.server)?.connect().await?;
         let row = connection
             .fetch_one("SELECT CONNECTION_ID() AS id, VERSION() AS version")
             .await?;
         let version: String = row.try_get("version")?;
+        if access == Access::ReadOnly {
+            // Of the session and not of one transaction: a statement that changes a table ends the transaction first.
+            let read_only = "SET SESSION TRANSACTION READ ONLY";
+            connection.execute(read_only).await?;
+        }
         Ok(Link {
             connection,
             id: row.try_get("id")?,
@@ -96,7 +101,7 @@ impl Driver for MySql {
     async fn arm(
         &self,
         link: &mut Link,
-        access: Access,
+        _access: Access,
         deadline: Deadline,
     ) -> Result<(), sqlx::Error> {
         let limit = super::driver::limit(deadline);
@@ -107,25 +112,21 @@ impl Driver for MySql {
             ),
             false => format!("SET SESSION max_execution_time = {}", limit.as_millis()),
         };
-        let begin = match access {
-            Access::ReadOnly => "; START TRANSACTION READ ONLY",
-            Access::ReadWrite => "",
-        };
-        let both = sqlx::raw_sql(AssertSqlSafe(limit + begin));
-        both.execute(&mut link.connection).await.map(drop)
+        link.connection
+            .execute(AssertSqlSafe(limit))
+            .await
+            .map(drop)
     }
 
-    async fn disarm(&self, link: &mut Link) -> Result<(), sqlx::Error> {
-        match link.access {
-            Access::ReadOnly => link.connection.execute("ROLLBACK").await.map(drop),
-            Access::ReadWrite => Ok(()),
-        }
+    async fn disarm(&self, _link: &mut Link) -> Result<(), sqlx::Error> {
+        // The next user sets a limit of its own, and nothing runs until then.
+        Ok(())
     }
 
     fn abandon(&self, link: Link) {
         let (server, id) = (Arc::clone(&self.server), link.id);
         kill::in_background(&link.runtime.clone(), link, async move {
-            let mut side = options(&server).connect().await?;
+            let mut side = options(&server)?.connect().await?;
             // The whole connection and not only its statement: a statement that has not started yet would be missed.
             match side.execute(AssertSqlSafe(format!("KILL {id}"))).await {
                 Err(error) if number(&error) == Some(NO_SUCH_THREAD) => return Ok(()),

@@ -10,7 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
-use super::driver::{Access, Driver, bound, plain_statements};
+use super::driver::{Access, Driver, bound, pem, plain_statements};
 use super::kill;
 
 /// One database on one server.
@@ -54,7 +54,7 @@ impl Postgres {
 }
 
 /// The driver's options, made for one connection and dropped with it: they hold the password in clear.
-fn options(server: &DatabaseServer) -> PgConnectOptions {
+fn options(server: &DatabaseServer) -> Result<PgConnectOptions, sqlx::Error> {
     let host = server.host.to_string();
     // Every field that the driver would otherwise take from the environment is set.
     let mut options = PgConnectOptions::new_without_pgpass()
@@ -70,15 +70,15 @@ fn options(server: &DatabaseServer) -> PgConnectOptions {
         })
         .disable_statement_logging();
     if let Some(ca) = &server.tls.ca {
-        options = options.ssl_root_cert(ca);
+        options = options.ssl_root_cert_from_pem(pem(ca)?);
     }
     if let Some(certificate) = &server.tls.certificate {
-        options = options.ssl_client_cert(certificate);
+        options = options.ssl_client_cert_from_pem(pem(certificate)?);
     }
     if let Some(key) = &server.tls.key {
-        options = options.ssl_client_key(key);
+        options = options.ssl_client_key_from_pem(pem(key)?);
     }
-    options
+    Ok(options)
 }
 
 const WHO_AM_I: &str =
@@ -94,7 +94,7 @@ impl Driver for Postgres {
     const BACKEND: DbBackend = DbBackend::Postgres;
 
     async fn connect(&self, access: Access) -> Result<Link, sqlx::Error> {
-        let mut connection = options(&self.server).connect().await?;
+        let mut connection = options(&self.server)?.connect().await?;
         let row = connection.fetch_one(WHO_AM_I).await?;
         Ok(Link {
             connection,
@@ -135,7 +135,7 @@ impl Driver for Postgres {
         let server = Arc::clone(&self.server);
         let (process, started) = (link.process, link.started.clone());
         kill::in_background(&link.runtime.clone(), link, async move {
-            let mut side = options(&server).connect().await?;
+            let mut side = options(&server)?.connect().await?;
             // The whole process and not only its statement: a cancel that comes before the statement starts is lost.
             loop {
                 let terminate = sqlx::query(TERMINATE).bind(process).bind(&started);

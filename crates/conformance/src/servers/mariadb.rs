@@ -1,0 +1,137 @@
+//! A private MariaDB.
+
+use std::process::Command;
+
+use cells::SecretText;
+
+use super::error::ServerError;
+use super::guarded::{Daemon, Guarded};
+use super::packages::need;
+use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, ServerTls, USER, free_port, run};
+
+/// A running MariaDB with the given databases, stopped when dropped.
+#[derive(Debug)]
+pub struct MariaDb {
+    server: Guarded,
+    port: u16,
+}
+
+const PACKAGE: &str = "mariadb-server";
+
+impl MariaDb {
+    /// Starts one with these databases, owned by [`USER`](super::USER).
+    ///
+    /// # Errors
+    /// [`ServerError`] where it cannot be installed or does not start.
+    pub async fn start(databases: &[&str]) -> Result<Self, ServerError> {
+        Self::start_with(databases, None).await
+    }
+
+    /// Starts one that also speaks TLS.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(
+        databases: &[&str],
+        tls: Option<ServerTls>,
+    ) -> Result<Self, ServerError> {
+        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
+        super::setup::blocking(move || Self::start_blocking(&databases, tls.as_ref())).await
+    }
+
+    fn start_blocking(databases: &[String], tls: Option<&ServerTls>) -> Result<Self, ServerError> {
+        let daemon = need("mariadbd", PACKAGE)?;
+        let installer = need("mariadb-install-db", PACKAGE)?;
+        let folder = tempfile::tempdir().map_err(ServerError::io("no temporary folder"))?;
+        let ids = Ids::of("mysql")?;
+        Ids::own(ids, folder.path())?;
+        let data = folder.path().join("data");
+        let small = ["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M"];
+        let mut install = Command::new(installer);
+        install
+            .arg("--no-defaults")
+            .arg(format!("--datadir={}", data.display()))
+            .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
+            .args(ids.map(|_| "--user=mysql"))
+            .args(small);
+        run("mariadb-install-db", &mut install)?;
+
+        let init = folder.path().join("init.sql");
+        let mut sql =
+            format!("CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n");
+        for name in databases {
+            sql.push_str(&format!(
+                "CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8;\nGRANT ALL ON `{name}`.* TO '{USER}'@'%';\n"
+            ));
+        }
+        std::fs::write(&init, sql).map_err(ServerError::io("the first statements"))?;
+        Ids::own(ids, &init)?;
+
+        let port = free_port()?;
+        let mut command = vec![
+            daemon.display().to_string(),
+            "--no-defaults".into(),
+            format!("--datadir={}", data.display()),
+            format!("--socket={}", folder.path().join("socket").display()),
+            format!("--port={port}"),
+            "--bind-address=127.0.0.1".into(),
+            "--skip-name-resolve".into(),
+            "--innodb-flush-log-at-trx-commit=0".into(),
+            "--max-connections=64".into(),
+        ];
+        command.extend(small.map(String::from));
+        command.extend(ids.map(|_| "--user=mysql".to_owned()));
+        if let Some(tls) = tls {
+            let tls = tls.copied(folder.path(), ids)?;
+            command.push(format!("--ssl-cert={}", tls.certificate.display()));
+            command.push(format!("--ssl-key={}", tls.key.display()));
+        }
+        // Read at each start, so it must be right again on the second.
+        command.push(format!("--init-file={}", init.display()));
+        let daemon = Daemon {
+            program: "mariadbd",
+            command,
+            ready: "ready for connections",
+            ending: "KILL",
+        };
+        let server = Guarded::start(daemon, folder)?;
+        Ok(Self { server, port })
+    }
+
+    /// The URL of one of its databases, as Nova writes them.
+    #[must_use]
+    pub fn url(&self, database: &str) -> SecretText {
+        let port = self.port;
+        SecretText::new(format!(
+            "mysql+pymysql://{USER}:{PASSWORD_IN_URL}@127.0.0.1:{port}/{database}?charset=utf8"
+        ))
+    }
+
+    /// Its port on 127.0.0.1. Its superuser is `root`, without a password.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder; gone with the server.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.server.folder()
+    }
+
+    /// Sends all processes of the server a signal by its name: `STOP`, `CONT`, `KILL`.
+    ///
+    /// # Errors
+    /// [`ServerError`] where it is not there any more.
+    pub fn signal(&self, name: &str) -> Result<(), ServerError> {
+        self.server.signal(name)
+    }
+
+    /// Starts it again, on the same port and data, after it was killed.
+    ///
+    /// # Errors
+    /// [`ServerError`] where it does not start.
+    pub fn restart(&mut self) -> Result<(), ServerError> {
+        self.server.restart()
+    }
+}

@@ -1,0 +1,17 @@
+//! Real servers for tests: private, on free ports of the loopback, in a folder of their own, gone with their handle.
+//!
+//! A server that cannot be had is an error and never a test that passes. Missing Debian packages are installed where this
+//! process may do so; otherwise the error says the one command to run. Nothing here is for production data: the servers
+//! do not wait for the disk.
+
+mod error;
+mod guarded;
+mod mariadb;
+mod packages;
+mod postgres;
+mod setup;
+
+pub use error::ServerError;
+pub use mariadb::MariaDb;
+pub use postgres::Postgres;
+pub use setup::{PASSWORD, ServerTls, USER};

@@ -1,0 +1,93 @@
+//! Sessions on real MariaDB and PostgreSQL servers: one suite, run on each. A server that cannot be had fails the test.
+#![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod budgets;
+mod cloud;
+mod faults;
+mod mariadb;
+mod postgres;
+mod sessions;
+mod tls;
+
+use std::time::{Duration, Instant};
+
+use cells::{DatabaseLocation, ErrorClass, SecretText};
+use connect::{CellDb, ConnectorOptions, DbSession, classify};
+use context::Deadline;
+use nova_conformance::ServerError;
+use sea_orm::{ConnectionTrait, DbErr, Statement};
+
+/// The database that the suite works in.
+const DATABASE: &str = "nova_cell1";
+
+/// What a budget may be overrun by on a machine that builds something else at the same time. What must not be waited for
+/// takes half a minute here, so this still tells the two apart.
+const SLACK: Duration = Duration::from_secs(3);
+
+/// A server under test, and its own words for what the suite needs.
+trait Server {
+    fn url(&self, database: &str) -> SecretText;
+    fn signal(&self, name: &str) -> Result<(), ServerError>;
+    fn restart(&mut self) -> Result<(), ServerError>;
+
+    /// An expression that takes this many seconds.
+    fn sleep(&self, seconds: u32) -> String;
+
+    /// The statements of the suite's user that run now, as the superuser sees them over a connection of its own.
+    async fn running(&self) -> Vec<String>;
+
+    /// The connections of the suite's user.
+    async fn connections(&self) -> usize;
+
+    /// Locks table `t` against everybody until the returned connection is dropped.
+    async fn lock(&self) -> Box<dyn Send>;
+}
+
+fn open(url: &SecretText, pool_size: usize) -> CellDb {
+    let location = DatabaseLocation::from_url(url).unwrap();
+    let options = ConnectorOptions {
+        pool_size,
+        ..ConnectorOptions::default()
+    };
+    CellDb::open(&location, &options).unwrap()
+}
+
+fn within(millis: u64) -> Deadline {
+    Deadline::after(Duration::from_millis(millis))
+}
+
+async fn rows(session: &DbSession, sql: &str) -> Result<usize, DbErr> {
+    let statement = Statement::from_string(session.get_database_backend(), sql);
+    session
+        .query_all_raw(statement)
+        .await
+        .map(|rows| rows.len())
+}
+
+async fn class(session: &DbSession, sql: &str) -> ErrorClass {
+    classify(rows(session, sql).await.unwrap_err()).class()
+}
+
+/// Waits until the suite's user has no more connections than these: closing is not waited for by those who close.
+async fn connections_fall_to(count: usize, server: &impl Server) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while server.connections().await > count {
+        assert!(
+            Instant::now() < deadline,
+            "{} connections",
+            server.connections().await
+        );
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Makes table `t` with three rows.
+async fn fill(db: &CellDb) {
+    let writer = db.within(within(20_000));
+    for sql in [
+        "CREATE TABLE t (i INTEGER)",
+        "INSERT INTO t VALUES (1), (2), (3)",
+    ] {
+        writer.execute_unprepared(sql).await.unwrap();
+    }
+}

@@ -1,0 +1,88 @@
+//! MariaDB's words for the suite, and the suite on it.
+
+use cells::SecretText;
+use nova_conformance::{MariaDb, ServerError, USER};
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
+
+use crate::{DATABASE, Server, budgets, cloud, faults, sessions};
+
+impl Server for MariaDb {
+    fn url(&self, database: &str) -> SecretText {
+        MariaDb::url(self, database)
+    }
+
+    fn signal(&self, name: &str) -> Result<(), ServerError> {
+        MariaDb::signal(self, name)
+    }
+
+    fn restart(&mut self) -> Result<(), ServerError> {
+        MariaDb::restart(self)
+    }
+
+    fn sleep(&self, seconds: u32) -> String {
+        format!("SLEEP({seconds})")
+    }
+
+    async fn running(&self) -> Vec<String> {
+        let sql = format!(
+            "SELECT INFO FROM information_schema.PROCESSLIST WHERE USER = '{USER}' AND INFO IS NOT NULL"
+        );
+        let mut superuser = superuser(self).await;
+        let rows = superuser.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+        superuser.close().await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    async fn connections(&self) -> usize {
+        let sql = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{USER}'");
+        let mut superuser = superuser(self).await;
+        let rows = superuser.fetch_all(AssertSqlSafe(sql)).await.unwrap();
+        superuser.close().await.unwrap();
+        rows.len()
+    }
+
+    async fn lock(&self) -> Box<dyn Send> {
+        let mut superuser = superuser(self).await;
+        superuser.execute("LOCK TABLES t WRITE").await.unwrap();
+        Box::new(superuser)
+    }
+}
+
+async fn superuser(server: &MariaDb) -> MySqlConnection {
+    let options = MySqlConnectOptions::new()
+        .host("127.0.0.1")
+        .port(server.port())
+        .username("root")
+        .database(DATABASE);
+    options.connect().await.unwrap()
+}
+
+async fn server() -> MariaDb {
+    MariaDb::start(&[DATABASE, "nova_api"]).await.unwrap()
+}
+
+#[tokio::test]
+async fn mariadb_sessions_read_write_and_say_what_went_wrong() {
+    sessions::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_ends_what_outlives_its_budget() {
+    budgets::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_kills_hit_no_other_owners_statement() {
+    budgets::kills(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_stopped_killed_and_started_again() {
+    faults::suite(&mut server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_holds_the_api_database() {
+    cloud::suite(&server().await).await;
+}

@@ -1,0 +1,103 @@
+//! TLS where the mapping asks for it: the peer must be who it should be, and plain text is never fallen back to.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use cells::{ErrorClass, SecretText};
+use nova_conformance::{MariaDb, Postgres, ServerTls};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+
+use crate::{DATABASE, open, within};
+
+/// An authority of its own, and a certificate by it for these names.
+fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    std::fs::write(folder.join("ca.pem"), authority_certificate.pem()).unwrap();
+
+    let key = KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let issuer = Issuer::new(authority, authority_key);
+    let certificate = CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&key, &issuer)
+        .unwrap();
+    let tls = ServerTls {
+        certificate: folder.join("server.pem"),
+        key: folder.join("server.key"),
+    };
+    std::fs::write(&tls.certificate, certificate.pem()).unwrap();
+    std::fs::write(&tls.key, key.serialize_pem()).unwrap();
+    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    tls
+}
+
+async fn class(url: &SecretText, query: &str) -> Option<ErrorClass> {
+    let separator = if url.expose().contains('?') { '&' } else { '?' };
+    let url = SecretText::new(format!("{}{separator}{query}", url.expose()));
+    let pinged = open(&url, 1).ping(within(10_000)).await;
+    pinged.err().map(|error| error.class())
+}
+
+#[tokio::test]
+async fn mariadb_over_tls_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    let url = server.url(DATABASE);
+    let ca = |name: &str| format!("ssl_ca={}", folder.path().join(name).display());
+    assert_eq!(class(&url, &ca("ca.pem")).await, None);
+    assert_eq!(
+        class(&url, &ca("absent.pem")).await,
+        Some(ErrorClass::Configuration)
+    );
+
+    let other = tempfile::tempdir().unwrap();
+    certificates(other.path(), &["127.0.0.1"]);
+    let other = format!("ssl_ca={}", other.path().join("ca.pem").display());
+    assert_eq!(class(&url, &other).await, Some(ErrorClass::Tls));
+}
+
+#[tokio::test]
+async fn mariadb_without_tls_is_not_fallen_back_to() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path(), &["127.0.0.1"]);
+    let server = MariaDb::start(&[DATABASE]).await.unwrap();
+    let ca = format!("ssl_ca={}", folder.path().join("ca.pem").display());
+    assert_eq!(
+        class(&server.url(DATABASE), &ca).await,
+        Some(ErrorClass::Tls)
+    );
+}
+
+#[tokio::test]
+async fn postgres_over_tls_is_verified() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["db.example.org"]);
+    let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    let url = server.url(DATABASE);
+    let ca = format!("sslrootcert={}", folder.path().join("ca.pem").display());
+    // The authority is trusted, but this certificate is another host's.
+    assert_eq!(class(&url, &ca).await, Some(ErrorClass::Tls));
+    // Nor is an authority that the system does not know.
+    assert_eq!(
+        class(&url, "sslmode=verify-full").await,
+        Some(ErrorClass::Tls)
+    );
+}
+
+#[tokio::test]
+async fn postgres_over_tls_works_and_without_is_not_fallen_back_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let ca = format!("sslrootcert={}", folder.path().join("ca.pem").display());
+    let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    assert_eq!(class(&server.url(DATABASE), &ca).await, None);
+    let plain = Postgres::start(&[DATABASE]).await.unwrap();
+    assert_eq!(
+        class(&plain.url(DATABASE), &ca).await,
+        Some(ErrorClass::Tls)
+    );
+}

@@ -14,7 +14,7 @@ use nova_cells::{
 };
 use support::row;
 
-const DB: &str = "sqlite:////home/mriedem/nova/nova.sqlite";
+const DB: &str = "sqlite:////var/lib/nova/nova.sqlite";
 
 fn parse(
     transport: &str,

@@ -34,6 +34,8 @@ const LEFTOVERS: &[(&str, &str)] = &[
         "mend it, or say plainly what is not done",
     ),
 ];
+/// The sleep that no paused clock shortens.
+const THREAD_SLEEP: &str = concat!("thread::", "sleep");
 /// First components of paths that exist on one machine only.
 const MACHINE_FOLDERS: &[&str] = &["root", "home", "work", "Users"];
 
@@ -130,13 +132,15 @@ fn leftovers(text: &str) -> Vec<Found> {
         .collect()
 }
 
-/// Test code is a file named `tests`, a file in a folder named `tests`, and what follows `#[cfg(test)] mod`.
+/// Test code is a file named `tests`, a file in a folder named `tests`, and what follows `#[cfg(test)] mod`. Where a test
+/// paused the runtime's clock, the runtime's sleep takes no time and is no sleep; the thread's always is.
 fn sleeping_tests(path: &str, text: &str) -> Vec<Found> {
     let mut in_tests = path
         .trim_end_matches(".rs")
         .split('/')
         .any(|part| part == "tests" || part.ends_with("_tests"));
     let mut after_attribute = false;
+    let mut paused = false;
     let mut found = Vec::new();
     for (number, line) in numbered(text) {
         let code = line.trim_start();
@@ -146,7 +150,11 @@ fn sleeping_tests(path: &str, text: &str) -> Vec<Found> {
         in_tests |= after_attribute && code.starts_with("mod ");
         after_attribute =
             code.starts_with("#[cfg(test)]") || (after_attribute && code.starts_with("#["));
-        if in_tests && sleeps(code) {
+        if code.starts_with("#[test]") || code.starts_with("#[tokio::test") {
+            paused = false;
+        }
+        paused |= code.contains("start_paused = true") || code.contains("time::pause()");
+        if in_tests && (code.contains(THREAD_SLEEP) || (!paused && sleeps(code))) {
             found.push((
                 number,
                 "a test that sleeps: wait on a condition, a channel, a barrier, or paused time"
@@ -157,11 +165,9 @@ fn sleeping_tests(path: &str, text: &str) -> Vec<Found> {
     found
 }
 
-/// Whether the line names the standard library's or the runtime's sleep, or calls an imported one. A method of that name
-/// is somebody's own.
+/// Whether the line names a sleep by its module, or calls an imported one. A method of that name is somebody's own.
 fn sleeps(code: &str) -> bool {
-    let named = [concat!("thread::", "sleep"), concat!("time::", "sleep")];
-    named.iter().any(|name| code.contains(name))
+    code.contains(concat!("time::", "sleep"))
         || ["sleep(", "sleep_until("].iter().any(|call| {
             code.match_indices(call).any(|(at, _)| {
                 let before = &code[..at];

@@ -96,6 +96,25 @@ fn tests_do_not_sleep() {
 }
 
 #[test]
+fn a_paused_clock_makes_the_runtimes_sleep_harmless_and_no_other() {
+    let runtime = concat!("tokio::time::sle", "ep(d).await;");
+    let thread = concat!("std::thread::sle", "ep(d);");
+    let test = |attribute: &str| format!("{attribute}\nfn a() {{\n{runtime}\n{thread}\n}}\n");
+    let text = [
+        "//! A.\n",
+        &test("#[tokio::test(start_paused = true)]"),
+        &test("#[tokio::test]"),
+    ]
+    .concat();
+    let asleep = "a test that sleeps";
+    check(
+        "crates/x/tests/a.rs",
+        &text,
+        &[(5, asleep), (9, asleep), (10, asleep)],
+    );
+}
+
+#[test]
 fn what_only_looks_like_sleeping_is_left_alone() {
     for line in [
         concat!("// never thread::", "sleep here"),

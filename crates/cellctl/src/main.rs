@@ -1,3 +1,60 @@
-//! cellctl.
+//! `cellctl`, the operator's command. This file starts the process and ends it; what the commands do is beside it.
 
-fn main() {}
+mod args;
+mod cloud;
+mod commands;
+mod exit;
+mod oslo_conf;
+mod output;
+mod revision_key;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::Cli;
+use crate::exit::{CliError, Exit};
+
+fn main() -> ExitCode {
+    // clap prints usage errors itself and ends with 2, which is what the contract says.
+    let cli = Cli::parse();
+    log_to_stderr(cli.global.verbose);
+    match run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::note(format_args!("cellctl: {error}"));
+            error.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<Exit, CliError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::nothing(format_args!("starting the runtime: {error}")))?;
+    let result = runtime.block_on(commands::run(cli));
+    // A thread stuck in a cell's file must not keep the process: what it would say, nobody waits for.
+    runtime.shutdown_background();
+    result
+}
+
+/// Logs go to stderr, and only when asked for: by `-v`, `-vv` or RUST_LOG. At `-vv` they have what databases said.
+fn log_to_stderr(verbose: u8) {
+    let default = match verbose {
+        0 => "off",
+        1 => "warn,nova_audit=info",
+        _ => "info,nova_cells=debug,nova_scatter=debug,nova_connect=debug,nova_cells::detail=debug",
+    };
+    let filter = match verbose {
+        0 => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default)),
+        _ => EnvFilter::new(default),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+}

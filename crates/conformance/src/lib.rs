@@ -36,7 +36,8 @@ pub mod sim;
 
 #[cfg(feature = "cloud")]
 pub use cloud::{
-    Cloud, CloudBuilder, CloudCell, CloudError, HeldCell, Population, Rng, ServerSeed, write_cell,
+    Cloud, CloudBuilder, CloudCell, CloudError, HeldCell, Population, Rng, ServerSeed, alter,
+    write_cell,
 };
 #[cfg(feature = "servers")]
 pub use servers::{MariaDb, PASSWORD, Postgres, ServerError, ServerTls, USER};

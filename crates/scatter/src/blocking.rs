@@ -13,7 +13,7 @@ use context::Deadline;
 use crate::executor::{AbandonJob, BlockingExecutor, Job};
 use crate::flight::{Shared, panicked, refused, untargeted};
 use crate::ledger::{Ledger, Watch};
-use crate::outcome::{CellFailure, Outcome, Stage};
+use crate::outcome::{Outcome, Stage};
 use crate::report::ScatterReport;
 use crate::scatter::Scatter;
 use crate::seat::Seat;
@@ -200,7 +200,7 @@ where
     let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
     let outcome = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
         Ok(Ok(value)) => Outcome::Answered(value),
-        Ok(Err(error)) => Outcome::Failed(CellFailure::record(seat.label(), &error.into())),
+        Ok(Err(error)) => seat.failed(deadline, &error.into()),
         Err(panic) => panicked(seat.label(), &*panic),
     };
     seat.fill(outcome);

@@ -196,7 +196,7 @@ where
     let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
     let outcome = match work.await {
         Ok(Ok(value)) => Outcome::Answered(value),
-        Ok(Err(error)) => Outcome::Failed(CellFailure::record(seat.label(), &error.into())),
+        Ok(Err(error)) => seat.failed(deadline, &error.into()),
         Err(panic) => panicked(seat.label(), &*panic),
     };
     seat.fill(outcome);

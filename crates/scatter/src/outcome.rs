@@ -113,7 +113,9 @@ pub struct CellFailure {
 
 impl CellFailure {
     /// Gives the error an id, writes its detail to the log under that id, and keeps the class.
-    pub(crate) fn record(cell: &cells::CellLabel, error: &CellError) -> Self {
+    /// For reports of the caller's own beside a scatter's.
+    #[must_use = "the id leads from a report to the log"]
+    pub fn record(cell: &cells::CellLabel, error: &CellError) -> Self {
         let failure = Self {
             class: error.class(),
             id: Uuid::new_v4(),
@@ -192,6 +194,8 @@ pub enum Progress {
     NeverStarted,
     /// It had begun and was told to stop: an async task is dropped, a thread is abandoned.
     StillRunning,
+    /// It had begun and ended itself, without an answer, because its budget did: a statement that the database cut short.
+    Ended,
 }
 
 /// Why a cell could not be asked.

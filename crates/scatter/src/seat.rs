@@ -2,12 +2,16 @@
 //! ends, or a job that is thrown away, is an outcome of that cell and never a silence.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cells::{CellError, CellLabel, ErrorClass};
+use context::Deadline;
 
 use crate::ledger::{Ledger, Watch};
-use crate::outcome::{CellFailure, Outcome, Rejection, Stage};
+use crate::outcome::{CellFailure, Outcome, Progress, Rejection, Stage, TimedOut};
+
+/// Databases are told limits in whole milliseconds, rounded down, and some end a statement a little before its limit.
+const ROUNDING: Duration = Duration::from_millis(20);
 
 pub(crate) struct Seat<T> {
     ledger: Arc<Ledger<T>>,
@@ -51,6 +55,21 @@ impl<T: Send + 'static> Seat<T> {
 
     pub(crate) fn watch(&self) -> Arc<dyn Watch> {
         Arc::clone(&self.ledger) as Arc<dyn Watch>
+    }
+
+    /// The outcome of work that gave an error. Work that was cut short by the very budget it was given timed out: whether
+    /// its own timer or the driver's fires first is chance, and must not decide what the report says.
+    pub(crate) fn failed(&self, deadline: Deadline, error: &CellError) -> Outcome<T> {
+        let failure = CellFailure::record(self.label(), error);
+        let cut_short =
+            error.class() == ErrorClass::Timeout && deadline.remaining_at(self.now()) <= ROUNDING;
+        match cut_short {
+            true => Outcome::TimedOut(TimedOut {
+                stage: Stage::Running,
+                progress: Progress::Ended,
+            }),
+            false => Outcome::Failed(failure),
+        }
     }
 
     pub(crate) fn fill(mut self, outcome: Outcome<T>) {

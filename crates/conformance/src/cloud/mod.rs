@@ -16,4 +16,4 @@ pub use hold::HeldCell;
 pub use population::Population;
 pub use rng::Rng;
 pub use server::ServerSeed;
-pub use write::{CloudError, write_cell};
+pub use write::{CloudError, alter, write_cell};

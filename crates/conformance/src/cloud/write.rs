@@ -54,6 +54,22 @@ pub async fn write_cell(path: &Path, servers: &[ServerSeed]) -> Result<(), Cloud
     Ok(connection.close().await?)
 }
 
+/// Changes a database file by SQL, one or more statements: how a test breaks what the builder made. Foreign keys are not
+/// enforced, so that it can break those, too.
+///
+/// # Errors
+/// [`CloudError::Database`] where SQLite refuses.
+pub async fn alter(path: &Path, sql: &str) -> Result<(), CloudError> {
+    let mut connection = open(path).await?;
+    sqlx::raw_sql("PRAGMA foreign_keys = OFF")
+        .execute(&mut connection)
+        .await?;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await?;
+    Ok(connection.close().await?)
+}
+
 /// Names each column once: in the statement and as the field that is bound.
 macro_rules! insert {
     ($rows:expr; $first:ident $(, $column:ident)*) => {{

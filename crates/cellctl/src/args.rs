@@ -1,0 +1,201 @@
+//! The command line: what can be asked, in the words of the contract. Nothing is read or opened here.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// See every cell of a Nova cloud at once: which there are, whether they answer, and their servers in one list.
+#[derive(Debug, Parser)]
+#[command(name = "cellctl", version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  cellctl demo
+      a small cloud on SQLite, one cell of which hangs
+  cellctl --nova-conf /etc/nova/nova.conf cells list
+      the cells, as this host sees them
+  cellctl --nova-conf /etc/nova/nova.conf cells check
+      does each cell's database and bus answer?
+  cellctl --api-db sqlite:////var/lib/nova/nova_api.sqlite servers list --limit 50
+      the newest 50 servers of all cells
+  cellctl --nova-conf /etc/nova/nova.conf --format json --timeout 5 servers list | jq .cells
+      which cells answered within 5 seconds
+
+Exit codes:
+  0  all cells that were asked answered      2  wrong usage or configuration
+  1  some cell did not                       3  no cell answered, or the mappings could not be read";
+
+/// Options that every command takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Global {
+    /// A nova.conf: its [api_database]connection, [database]connection and [DEFAULT]transport_url are read.
+    /// Later files win, as for Nova's own --config-file
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) nova_conf: Vec<PathBuf>,
+
+    /// The API database, as SQLAlchemy writes it: sqlite:////abs/path, mysql+pymysql://user:password@host/nova_api.
+    /// Better given by the environment: other users can see a command line
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        env = "CELLCTL_API_DB",
+        hide_env_values = true
+    )]
+    pub(crate) api_db: Option<String>,
+
+    /// How the result is written to stdout
+    #[arg(long, value_enum, default_value_t = Format::Table, global = true)]
+    pub(crate) format: Format,
+
+    /// Seconds for the whole call, fractions allowed; what has not answered by then is reported as timed out
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds, global = true)]
+    pub(crate) timeout: Duration,
+
+    /// What runs the work in the cells
+    #[arg(long, value_enum, default_value_t = ExecutorKind::Async, global = true)]
+    pub(crate) executor: ExecutorKind,
+
+    /// Also log to stderr: -v what failed and why, -vv every step
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people, at 100 columns
+    Table,
+    /// One JSON document
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExecutorKind {
+    /// Tasks of an async runtime
+    Async,
+    /// A bounded pool of threads
+    Thread,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Build a small cloud on SQLite, list its servers, hang one cell, list them again
+    Demo(Demo),
+    /// The cells themselves
+    #[command(subcommand)]
+    Cells(CellsCommand),
+    /// The servers of all cells
+    #[command(subcommand)]
+    Servers(ServersCommand),
+    /// Write a shell's completion script to stdout
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// How many cells, besides cell0
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=200))]
+    pub(crate) cells: u16,
+    /// How many servers, over all cells
+    #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) servers: u32,
+    /// Build the cloud in this folder, which must be empty or not there yet, and leave it there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) keep: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CellsCommand {
+    /// Every cell mapping, with its URLs masked and what is wrong with it
+    List,
+    /// Whether each cell's database and bus answer
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ServersCommand {
+    /// One ordered page of the servers of all cells
+    List(ServersList),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServersList {
+    /// Servers of this project alone
+    #[arg(long, value_name = "ID", conflicts_with = "all_projects")]
+    pub(crate) project: Option<String>,
+    /// Servers of all projects; the default
+    #[arg(long)]
+    pub(crate) all_projects: bool,
+    /// Whether soft-deleted servers are part of the list
+    #[arg(long, value_enum, default_value_t = Deleted::No)]
+    pub(crate) deleted: Deleted,
+    /// A sort key and its direction, repeatable. Default: created_at:desc, id:desc; uuid:asc is always the last
+    #[arg(long, value_name = "KEY:asc|desc")]
+    pub(crate) sort: Vec<String>,
+    /// How many servers at the most
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) limit: u32,
+    /// Start after this server
+    #[arg(long, value_name = "UUID")]
+    pub(crate) marker: Option<String>,
+    /// Names that contain this text
+    #[arg(long, value_name = "SUBSTR")]
+    pub(crate) name: Option<String>,
+    /// Servers on this compute host
+    #[arg(long, value_name = "H")]
+    pub(crate) host: Option<String>,
+    /// Servers in this state: active, error, stopped …
+    #[arg(long, value_name = "S")]
+    pub(crate) status: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Deleted {
+    /// Living servers alone
+    No,
+    /// Living and deleted servers
+    Yes,
+    /// Deleted servers alone
+    Only,
+}
+
+/// A positive number of seconds, at most a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number: f64 = text
+        .parse()
+        .map_err(|_| "not a number of seconds".to_owned())?;
+    if !(number > 0.0 && number <= 86_400.0) {
+        return Err("seconds are more than 0 and at most 86400".into());
+    }
+    Duration::try_from_secs_f64(number).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn a_timeout_is_a_positive_number_of_seconds() {
+        assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
+        for bad in ["0", "-1", "NaN", "inf", "1e9", "5s", ""] {
+            assert!(seconds(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! From options to a cloud that can be asked: configuration read, mappings loaded, executor started.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cells::{CellError, Cells, SecretText, SelectError, Selection, Snapshot, UrlDefaults};
+use connect::{ConnectorOptions, NovaApi, NovaApiError, NovaConnector};
+use context::{Deadline, Identity, RequestContext, Roles};
+use scatter::{
+    BridgedExecutor, CellTask, Scatter, ScatterReport, ThreadExecutor, ThreadPolicy, TokioExecutor,
+};
+use tokio::runtime::Handle;
+
+use crate::args::{ExecutorKind, Global};
+use crate::exit::CliError;
+use crate::oslo_conf::OsloConf;
+use crate::revision_key;
+
+/// A cloud whose mappings are loaded, and how its cells are asked.
+pub(crate) struct Cloud {
+    pub(crate) cells: Cells<NovaConnector>,
+    pub(crate) api: NovaApi,
+    pub(crate) executor: Executor,
+    pub(crate) request: RequestContext,
+    pub(crate) deadline: Deadline,
+}
+
+/// What runs the work, as `--executor` says.
+pub(crate) enum Executor {
+    /// Tasks of the runtime.
+    Tasks(TokioExecutor),
+    /// A thread for each cell, which waits for the runtime's handles: sockets belong to the runtime that made them.
+    Threads(BridgedExecutor),
+}
+
+impl Cloud {
+    /// Opens the cloud that the options name, within their timeout. `task` names the command in audit events.
+    pub(crate) async fn open(global: &Global, task: &'static str) -> Result<Self, CliError> {
+        let deadline = Deadline::after(global.timeout);
+        let settings = Settings::read(global)?;
+        Self::at(
+            &settings.api,
+            settings.defaults,
+            global.executor,
+            task,
+            deadline,
+        )
+        .await
+    }
+
+    /// Opens the cloud of this API database.
+    pub(crate) async fn at(
+        api: &SecretText,
+        defaults: UrlDefaults,
+        executor: ExecutorKind,
+        task: &'static str,
+        deadline: Deadline,
+    ) -> Result<Self, CliError> {
+        let options = ConnectorOptions::default();
+        let api = NovaApi::open(api, &options).map_err(|error| api_error(&error))?;
+        let cells = Cells::new(
+            api.clone(),
+            NovaConnector::new(options),
+            defaults,
+            revision_key::load()?,
+        );
+        cells
+            .refresh(deadline)
+            .await
+            .map_err(|error| source_error(&error))?;
+        let request = RequestContext::for_background(task, Identity::default(), Roles::admin());
+        Ok(Self {
+            cells,
+            api,
+            executor: Executor::start(executor)?,
+            request: request.with_deadline(deadline),
+            deadline,
+        })
+    }
+
+    /// The mappings in place.
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        self.cells.snapshot()
+    }
+
+    /// Runs the same async work in the selected cells, on whichever executor was asked for.
+    pub(crate) async fn ask<W, F, T>(
+        &self,
+        selection: &Selection,
+        work: W,
+    ) -> Result<ScatterReport<T>, CliError>
+    where
+        W: Fn(CellTask<NovaConnector>) -> F + Send + Sync + 'static,
+        F: Future<Output = Result<T, CellError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let choices = self
+            .cells
+            .select(selection)
+            .map_err(|error| select_error(&error))?;
+        let left = self.deadline.remaining();
+        let scatter = Scatter::new(&self.request, &self.cells, choices).timeout(left);
+        Ok(match &self.executor {
+            Executor::Tasks(tasks) => scatter.run(tasks, work).await,
+            Executor::Threads(threads) => scatter.run(threads, work).await,
+        })
+    }
+}
+
+impl Executor {
+    pub(crate) fn start(kind: ExecutorKind) -> Result<Self, CliError> {
+        let runtime = Handle::current();
+        match kind {
+            ExecutorKind::Async => Ok(Self::Tasks(TokioExecutor::new(runtime))),
+            ExecutorKind::Thread => ThreadExecutor::new("cell-worker", ThreadPolicy::default())
+                .map(|threads| Self::Threads(BridgedExecutor::new(threads, runtime)))
+                .map_err(|error| CliError::nothing(format_args!("starting threads: {error}"))),
+        }
+    }
+}
+
+/// What the configuration says.
+struct Settings {
+    api: SecretText,
+    defaults: UrlDefaults,
+}
+
+impl Settings {
+    fn read(global: &Global) -> Result<Self, CliError> {
+        let mut conf = OsloConf::default();
+        for path in &global.nova_conf {
+            let file = path.display();
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| CliError::usage(format_args!("reading {file}: {error}")))?;
+            conf.merge(&text)
+                .map_err(|error| CliError::usage(format_args!("{file}: {error}")))?;
+        }
+        let get = |section, option| conf.get(section, option).map_err(CliError::usage);
+        let configured = get("api_database", "connection")?;
+        let api = match (&global.api_db, configured) {
+            (Some(url), _) => SecretText::from(url.as_str()),
+            (None, Some(url)) => url,
+            (None, None) if global.nova_conf.is_empty() => {
+                return Err(CliError::usage(
+                    "which cloud? Give --nova-conf FILE, --api-db URL or CELLCTL_API_DB",
+                ));
+            }
+            (None, None) => {
+                return Err(CliError::usage(
+                    "no [api_database]connection in the given configuration; add it or give --api-db",
+                ));
+            }
+        };
+        let defaults = UrlDefaults {
+            database: get("database", "connection")?,
+            transport: get("DEFAULT", "transport_url")?,
+        };
+        Ok(Self { api, defaults })
+    }
+}
+
+/// The URL's problems are in the error's source: none of them repeats the URL.
+fn api_error(error: &NovaApiError) -> CliError {
+    let why = std::error::Error::source(error)
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    CliError::usage(format_args!("{error}: {why}"))
+}
+
+fn source_error(error: &CellError) -> CliError {
+    tracing::debug!(target: "nova_cells::detail", detail = %error.detail(), "reading the mappings failed");
+    CliError::nothing(format_args!(
+        "the mappings could not be read from the API database: {} (-vv shows the database's own words)",
+        explained(error)
+    ))
+}
+
+/// A class in words an operator can act on.
+fn explained(error: &CellError) -> &'static str {
+    use cells::ErrorClass as Class;
+    match error.class() {
+        Class::Unreachable => "nothing answers there, or the file cannot be opened",
+        Class::Authentication => "the login was refused",
+        Class::Tls => "TLS could not be set up",
+        Class::Timeout => "it did not answer in time",
+        Class::Overloaded => "it is locked or overloaded",
+        Class::Schema => "it has no table cell_mappings as Nova's has; is it a nova_api database?",
+        Class::Decode => "what it holds is not what Nova writes",
+        Class::Configuration => "this build cannot speak to that kind of database",
+        other => other.as_str(),
+    }
+}
+
+/// No cells at all is *nobody answered*; an unknown id is a mistake of the caller's.
+pub(crate) fn select_error(error: &SelectError) -> CliError {
+    match error {
+        SelectError::NoCells => {
+            CliError::nothing("no cells are configured: cell_mappings is empty")
+        }
+        other => CliError::usage(other),
+    }
+}
+
+/// Time for one part of a call that ends at `deadline`: a little less, so that the part's own report is still heard.
+pub(crate) fn inner_deadline(deadline: Deadline) -> Deadline {
+    let left = deadline.remaining();
+    Deadline::after(left.saturating_sub((left / 10).min(Duration::from_millis(100))))
+}

@@ -1,0 +1,29 @@
+//! The commands, one file each; here they are only told apart.
+
+mod cells_check;
+mod cells_list;
+mod demo;
+mod servers_list;
+
+use clap::CommandFactory;
+
+use crate::args::{CellsCommand, Cli, Command, ServersCommand};
+use crate::exit::{CliError, Exit};
+use crate::output;
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(cli: Cli) -> Result<Exit, CliError> {
+    let global = &cli.global;
+    match &cli.command {
+        Command::Demo(demo) => demo::run(global, demo).await,
+        Command::Cells(CellsCommand::List) => cells_list::run(global).await,
+        Command::Cells(CellsCommand::Check) => cells_check::run(global).await,
+        Command::Servers(ServersCommand::List(list)) => servers_list::run(global, list).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "cellctl", &mut script);
+            output::text(&String::from_utf8_lossy(&script))?;
+            Ok(Exit::Complete)
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! `cellctl servers list`: one ordered page of the servers of all cells, and what became of each cell.
+
+use context::ProjectId;
+use instances::{
+    DownCells, ListError, NameFilter, OnTasks, Page, Server, ServerFilter, ServerQuery, Servers,
+    SortBy,
+};
+use serde::Serialize;
+use time::PrimitiveDateTime;
+use uuid::Uuid;
+
+use crate::args::{Deleted, Format, Global, ServersList};
+use crate::cloud::{Cloud, Executor, select_error};
+use crate::exit::{CliError, Exit};
+use crate::output::report::{CellDocument, millis, outcomes};
+use crate::output::{self, progress::Progress, table};
+
+/// One listing, in the shape of the contract.
+#[derive(Serialize)]
+pub(crate) struct Listing {
+    pub(crate) servers: Vec<ServerDocument>,
+    pub(crate) cells: Vec<CellDocument>,
+    pub(crate) partial: bool,
+    pub(crate) next_marker: Option<String>,
+    /// Wall-clock time of the whole call, for the table.
+    #[serde(skip)]
+    elapsed_ms: u64,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ServerDocument {
+    uuid: String,
+    name: Option<String>,
+    project_id: Option<String>,
+    user_id: Option<String>,
+    vm_state: Option<String>,
+    host: Option<String>,
+    created_at: Option<String>,
+    updated_at: Option<String>,
+    launched_at: Option<String>,
+    /// The cell's uuid.
+    cell: String,
+    /// What a table calls the cell.
+    #[serde(skip)]
+    cell_name: Option<String>,
+}
+
+pub(crate) async fn run(global: &Global, args: &ServersList) -> Result<Exit, CliError> {
+    // Before anything is opened: a mistake in the words costs no time.
+    let query = query(args)?;
+    let cloud = Cloud::open(global, "cellctl servers list").await?;
+    let progress = Progress::of("listing servers", global.timeout);
+    let listing = list(&cloud, &query).await?;
+    drop(progress);
+    match global.format {
+        Format::Json => output::json(&listing)?,
+        Format::Table => output::text(&listing.table(usize::MAX))?,
+    }
+    let answered = listing
+        .cells
+        .iter()
+        .filter(|cell| cell.is_answered())
+        .count();
+    Ok(Exit::of(listing.cells.len(), answered))
+}
+
+/// Lists on whichever executor was asked for.
+pub(crate) async fn list(cloud: &Cloud, query: &ServerQuery) -> Result<Listing, CliError> {
+    let left = cloud.deadline.remaining();
+    let page = match &cloud.executor {
+        Executor::Tasks(tasks) => {
+            let servers =
+                Servers::new(&cloud.request, &cloud.cells, OnTasks(tasks.clone())).api(&cloud.api);
+            servers.timeout(left).list(query, DownCells::Skip).await
+        }
+        Executor::Threads(threads) => {
+            let servers = Servers::new(&cloud.request, &cloud.cells, OnTasks(threads.clone()))
+                .api(&cloud.api);
+            servers.timeout(left).list(query, DownCells::Skip).await
+        }
+    };
+    page.map(Listing::of).map_err(|error| list_error(&error))
+}
+
+fn query(args: &ServersList) -> Result<ServerQuery, CliError> {
+    let project = args.project.as_deref().map(ProjectId::parse).transpose();
+    let project = project.map_err(|error| CliError::usage(format_args!("--project: {error}")))?;
+    let mut sort = Vec::new();
+    for text in &args.sort {
+        // A default direction would be a guess: the contract writes it out.
+        let key: SortBy = match text.contains(':') {
+            true => text.parse(),
+            false => Err(instances::InvalidSort::UnknownDirection),
+        }
+        .map_err(|error| CliError::usage(format_args!("--sort: {error}")))?;
+        if sort.iter().any(|earlier: &SortBy| earlier.key == key.key) {
+            return Err(CliError::usage(format_args!(
+                "--sort: {} is named twice",
+                key.key
+            )));
+        }
+        sort.push(key);
+    }
+    let marker = args.marker.as_deref().map(Uuid::try_parse).transpose();
+    let marker = marker.map_err(|_| CliError::usage("--marker: not a UUID"))?;
+    let mut filter = ServerFilter {
+        project,
+        host: args.host.clone(),
+        name: args.name.clone().map(NameFilter::Contains),
+        deleted: Some(match args.deleted {
+            Deleted::No => context::ReadDeleted::No,
+            Deleted::Yes => context::ReadDeleted::Yes,
+            Deleted::Only => context::ReadDeleted::Only,
+        }),
+        ..ServerFilter::default()
+    };
+    if let Some(status) = &args.status {
+        // The API's statuses are in capitals (ACTIVE, SHUTOFF), the table's states are not (active, stopped).
+        match status.parse() {
+            Ok(status) => filter.statuses.push(status),
+            Err(instances::UnknownStatus) => filter.vm_states.push(status.clone()),
+        }
+    }
+    Ok(ServerQuery {
+        filter,
+        sort,
+        limit: args.limit,
+        marker,
+    })
+}
+
+fn list_error(error: &ListError) -> CliError {
+    match error {
+        ListError::Select(error) => select_error(error),
+        ListError::Scope(error) => CliError::usage(error),
+        ListError::MarkerNotFound(_) => CliError::usage(error),
+        ListError::MarkerUnreachable { .. } | ListError::CellsDown(_) => CliError::partial(error),
+        other => CliError::nothing(other),
+    }
+}
+
+impl Listing {
+    fn of(page: Page) -> Self {
+        Self {
+            partial: page.is_partial(),
+            next_marker: page.next_marker.map(|uuid| uuid.to_string()),
+            elapsed_ms: millis(page.elapsed),
+            cells: page
+                .cells
+                .iter()
+                .map(|cell| CellDocument::of(cell, |rows| *rows))
+                .collect(),
+            servers: page.servers.into_iter().map(ServerDocument::of).collect(),
+        }
+    }
+
+    /// The first `shown` servers, and every cell's outcome.
+    pub(crate) fn table(&self, shown: usize) -> String {
+        let mut text = table::table(
+            &["UUID", "NAME", "STATE", "CREATED", "CELL"],
+            self.servers.iter().take(shown).map(|server| {
+                vec![
+                    table::safe(&server.uuid),
+                    table::optional(server.name.as_deref()),
+                    table::optional(server.vm_state.as_deref()),
+                    table::optional(server.created_at.as_deref()),
+                    table::optional(server.cell_name.as_deref().or(Some(&server.cell))),
+                ]
+            }),
+        );
+        if let Some(more) = self
+            .servers
+            .len()
+            .checked_sub(shown)
+            .filter(|more| *more > 0)
+        {
+            text.push_str(&format!("… and {more} more\n\n"));
+        }
+        text.push_str(&outcomes(&self.cells));
+        let answered = self.cells.iter().filter(|cell| cell.is_answered()).count();
+        text.push_str(&format!(
+            "{} servers; {answered} of {} cells answered; {:.3} s\n",
+            self.servers.len(),
+            self.cells.len(),
+            std::time::Duration::from_millis(self.elapsed_ms).as_secs_f64(),
+        ));
+        if let Some(marker) = &self.next_marker {
+            text.push_str(&format!("More with --marker {marker}\n"));
+        }
+        text
+    }
+}
+
+impl ServerDocument {
+    fn of(server: Server) -> Self {
+        Self {
+            uuid: server.uuid.to_string(),
+            name: server.name,
+            project_id: server.project_id,
+            user_id: server.user_id,
+            vm_state: server.vm_state,
+            host: server.host,
+            created_at: server.created_at.map(timestamp),
+            updated_at: server.updated_at.map(timestamp),
+            launched_at: server.launched_at.map(timestamp),
+            cell: server.cell.uuid().to_owned(),
+            cell_name: server.cell.name().map(str::to_owned),
+        }
+    }
+}
+
+/// RFC 3339 in UTC, as Nova's API writes times; with microseconds only where there are any.
+fn timestamp(time: PrimitiveDateTime) -> String {
+    let (date, clock) = (time.date(), time.time());
+    let micros = match clock.microsecond() {
+        0 => String::new(),
+        micros => format!(".{micros:06}"),
+    };
+    let (hour, minute, second) = clock.as_hms();
+    format!("{date}T{hour:02}:{minute:02}:{second:02}{micros}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use time::{Date, Month, Time};
+
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_novas_api_does() {
+        let date = Date::from_calendar_date(2026, Month::September, 8).unwrap();
+        let at =
+            |micros| PrimitiveDateTime::new(date, Time::from_hms_micro(4, 33, 0, micros).unwrap());
+        assert_eq!(timestamp(at(0)), "2026-09-08T04:33:00Z");
+        assert_eq!(timestamp(at(1200)), "2026-09-08T04:33:00.001200Z");
+    }
+}

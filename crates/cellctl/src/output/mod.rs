@@ -1,0 +1,42 @@
+//! Results on stdout: a table for people, or one JSON document for programs. Everything else goes to stderr.
+
+pub(crate) mod progress;
+pub(crate) mod report;
+pub(crate) mod table;
+
+use std::io::{self, Write};
+
+use serde::Serialize;
+
+use crate::exit::CliError;
+
+/// Writes text to stdout. A reader that has gone (`| head`) is no error.
+pub(crate) fn text(text: &str) -> Result<(), CliError> {
+    written(io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// Writes one JSON document and a line end.
+pub(crate) fn json(document: &impl Serialize) -> Result<(), CliError> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    let done = serde_json::to_writer(&mut stdout, document)
+        .map_err(io::Error::from)
+        .and_then(|()| stdout.write_all(b"\n"))
+        .and_then(|()| stdout.flush());
+    written(done)
+}
+
+fn written(done: io::Result<()>) -> Result<(), CliError> {
+    match done {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) => Err(CliError::nothing(format_args!(
+            "writing the result: {error}"
+        ))),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Writes one line to stderr.
+pub(crate) fn note(line: impl std::fmt::Display) {
+    // Nothing is left to tell anybody if stderr itself is gone.
+    let _ = writeln!(io::stderr().lock(), "{line}");
+}

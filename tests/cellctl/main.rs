@@ -1,0 +1,12 @@
+//! Everything a user does with `cellctl`, against clouds on SQLite that the tests make.
+
+#![expect(clippy::unwrap_used, reason = "in a test a missing value is the failure to report")]
+
+mod cloud;
+
+mod bad_input;
+mod cells;
+mod demo;
+mod secrets;
+mod servers;
+mod sick_cells;

@@ -1,0 +1,158 @@
+//! One run of the command, and what a user sees of it.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A command line being put together.
+#[derive(Debug)]
+pub struct Cellctl {
+    command: Command,
+}
+
+/// What is left of a run.
+#[derive(Debug)]
+pub struct Ended {
+    /// The exit code; none where a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+    /// Wall-clock time of the whole process.
+    pub elapsed: Duration,
+}
+
+impl Cellctl {
+    /// The command with these words, without this test's own environment: only what it needs to run, and a state folder
+    /// that nobody else uses.
+    ///
+    /// # Panics
+    /// Where `cellctl` cannot be built.
+    #[must_use]
+    pub fn new<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Self {
+        let mut command = Command::new(binary());
+        command
+            .args(words)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .stdin(Stdio::null());
+        Self { command }
+    }
+
+    /// Where the built command is, for tests that run it in a shell.
+    ///
+    /// # Panics
+    /// Where it cannot be built.
+    #[must_use]
+    pub fn program() -> &'static Path {
+        binary()
+    }
+
+    /// Adds words.
+    #[must_use]
+    pub fn args<W: AsRef<OsStr>>(mut self, words: impl IntoIterator<Item = W>) -> Self {
+        self.command.args(words);
+        self
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Runs it in this folder.
+    #[must_use]
+    pub fn in_folder(mut self, folder: &Path) -> Self {
+        self.command.current_dir(folder);
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// Where it cannot be started, or writes what is not UTF-8.
+    #[must_use]
+    pub fn run(mut self) -> Ended {
+        let begun = Instant::now();
+        let output = match self.command.output() {
+            Ok(output) => output,
+            Err(error) => panic!("running cellctl: {error}"),
+        };
+        let elapsed = begun.elapsed();
+        let text = |bytes: Vec<u8>| match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => panic!("cellctl wrote what is not UTF-8: {error}"),
+        };
+        Ended {
+            code: output.status.code(),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+            elapsed,
+        }
+    }
+}
+
+impl Ended {
+    /// The JSON document on stdout.
+    ///
+    /// # Panics
+    /// Where stdout is not exactly one document.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        match serde_json::from_str(&self.stdout) {
+            Ok(document) => document,
+            Err(error) => panic!("stdout is not one JSON document: {error}\n{self:?}"),
+        }
+    }
+
+    /// Everything a user sees.
+    #[must_use]
+    pub fn everything(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+}
+
+/// The built command. Cargo only builds a package's commands for tests of that package, so it is asked here; where nothing
+/// has changed that takes a moment.
+fn binary() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let output = Command::new(cargo)
+            .args([
+                "build",
+                "--locked",
+                "--package",
+                "cellctl",
+                "--message-format",
+                "json",
+            ])
+            .current_dir(manifest)
+            .stderr(Stdio::inherit())
+            .output();
+        let output = match output {
+            Ok(output) if output.status.success() => output,
+            other => panic!("building cellctl: {other:?}"),
+        };
+        let found = output.stdout.split(|byte| *byte == b'\n').find_map(|line| {
+            let message: Value = serde_json::from_slice(line).ok()?;
+            let is_ours = message["target"]["name"] == "cellctl";
+            message["executable"]
+                .as_str()
+                .filter(|_| is_ours)
+                .map(PathBuf::from)
+        });
+        match found {
+            Some(path) => path,
+            None => panic!("cargo built cellctl but did not say where it is"),
+        }
+    })
+}

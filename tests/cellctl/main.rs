@@ -1,6 +1,9 @@
 //! Everything a user does with `cellctl`, against clouds on SQLite that the tests make.
 
-#![expect(clippy::unwrap_used, reason = "in a test a missing value is the failure to report")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "in a test a missing value is the failure to report"
+)]
 
 mod cloud;
 

@@ -11,7 +11,7 @@
 //!
 //! ```no_run
 //! # use std::time::Duration;
-//! # use nova_instances::{DownCells, ListError, OnTasks, Page, ServerQuery, Servers};
+//! # use nova_instances::{DownCells, ListError, Page, ServerQuery, Servers};
 //! # use cells::Cells;
 //! # use connect::{NovaApi, NovaConnector};
 //! # use context::RequestContext;
@@ -19,7 +19,7 @@
 //! # async fn newest(
 //! #     ctx: &RequestContext, cells: &Cells<NovaConnector>, api: &NovaApi, executor: TokioExecutor,
 //! # ) -> Result<Page, ListError> {
-//! let servers = Servers::new(ctx, cells, OnTasks(executor))
+//! let servers = Servers::new(ctx, cells, executor)
 //!     .api(api)
 //!     .timeout(Duration::from_secs(5));
 //! let query = ServerQuery { limit: 50, ..ServerQuery::default() };
@@ -42,8 +42,8 @@ mod list;
 
 pub use cursor::{CursorError, CursorKey, PageCursor};
 pub use list::{
-    BatchStrategy, CountReport, DownCells, ListError, MissingCells, OnTasks, OnThreads, Page,
-    Runner, ServerCounts, ServerStub, Servers, Tally,
+    BatchStrategy, CountReport, DownCells, ListError, MissingCells, Page, ServerCounts, ServerStub,
+    Servers, Tally,
 };
 pub use order::{Direction, InvalidSort, InvalidStamp, SortBy, SortKey, Stamp};
 pub use query::{
@@ -52,3 +52,8 @@ pub use query::{
 };
 pub use server::Server;
 pub use sql::TextOrder;
+
+/// The README's example, compiled and kept true.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;

@@ -2,8 +2,7 @@
 
 use context::ProjectId;
 use instances::{
-    DownCells, ListError, NameFilter, OnTasks, Page, Server, ServerFilter, ServerQuery, Servers,
-    SortBy,
+    DownCells, ListError, NameFilter, Page, Server, ServerFilter, ServerQuery, Servers, SortBy,
 };
 use serde::Serialize;
 use time::PrimitiveDateTime;
@@ -69,13 +68,12 @@ pub(crate) async fn list(cloud: &Cloud, query: &ServerQuery) -> Result<Listing, 
     let left = cloud.deadline.remaining();
     let page = match &cloud.executor {
         Executor::Tasks(tasks) => {
-            let servers =
-                Servers::new(&cloud.request, &cloud.cells, OnTasks(tasks.clone())).api(&cloud.api);
+            let servers = Servers::new(&cloud.request, &cloud.cells, tasks.clone()).api(&cloud.api);
             servers.timeout(left).list(query, DownCells::Skip).await
         }
         Executor::Threads(threads) => {
-            let servers = Servers::new(&cloud.request, &cloud.cells, OnTasks(threads.clone()))
-                .api(&cloud.api);
+            let servers =
+                Servers::new(&cloud.request, &cloud.cells, threads.clone()).api(&cloud.api);
             servers.timeout(left).list(query, DownCells::Skip).await
         }
     };

@@ -2,11 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use instances::{
-    BatchStrategy, DownCells, ListError, OnThreads, ServerFilter, ServerQuery, Servers,
-};
+use instances::{BatchStrategy, DownCells, ListError, ServerFilter, ServerQuery, Servers};
 use nova_conformance::{CloudBuilder, HeldCell, Population};
-use scatter::{Outcome, OutcomeKind, ThreadExecutor, ThreadPolicy};
+use scatter::{BridgedExecutor, Outcome, OutcomeKind, ThreadExecutor, ThreadPolicy};
 
 use crate::support::{VISIBLE, World, admin, ids, member};
 
@@ -102,18 +100,13 @@ async fn threads_give_the_same_page_as_tasks() {
         .unwrap();
     let listing = std::thread::spawn(move || {
         let ctx = admin();
-        let runner = OnThreads {
-            executor: ThreadExecutor::new(
-                "list",
-                ThreadPolicy {
-                    workers: 4,
-                    ..ThreadPolicy::default()
-                },
-            )
-            .unwrap(),
-            runtime: runtime.handle().clone(),
+        let policy = ThreadPolicy {
+            workers: 4,
+            ..ThreadPolicy::default()
         };
-        let servers = Servers::new(&ctx, &world.cells, runner)
+        let threads = ThreadExecutor::new("list", policy).unwrap();
+        let executor = BridgedExecutor::new(threads, runtime.handle().clone());
+        let servers = Servers::new(&ctx, &world.cells, executor)
             .timeout(Duration::from_millis(300))
             .batch(BatchStrategy::Fixed(100));
         let page = runtime

@@ -59,7 +59,7 @@ async fn a_marker_that_no_server_has_is_not_found() {
     let plain = instances::Servers::new(
         &ctx,
         &world.cells,
-        instances::OnTasks(scatter::TokioExecutor::current().unwrap()),
+        scatter::TokioExecutor::current().unwrap(),
     );
     let error = plain
         .list(&after(nobody), DownCells::Skip)
@@ -76,7 +76,7 @@ async fn without_the_api_database_all_cells_are_asked_for_the_marker() {
     let plain = instances::Servers::new(
         &ctx,
         &world.cells,
-        instances::OnTasks(scatter::TokioExecutor::current().unwrap()),
+        scatter::TokioExecutor::current().unwrap(),
     );
     let page = plain.list(&after(all[9]), DownCells::Fail).await.unwrap();
     assert_eq!(ids(&page), all[10..15]);

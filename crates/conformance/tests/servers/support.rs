@@ -5,7 +5,7 @@ use std::path::Path;
 use cells::{Cells, RevisionKey, SecretText, UrlDefaults};
 use connect::{ConnectorOptions, NovaApi, NovaConnector};
 use context::{Deadline, Identity, ProjectId, RequestContext, RequestParts, Roles, UserId};
-use instances::{DownCells, OnTasks, Page, ServerQuery, Servers, SortBy};
+use instances::{DownCells, Page, ServerQuery, Servers, SortBy};
 use nova_conformance::{Cloud, CloudBuilder, Rng, ServerSeed};
 use scatter::TokioExecutor;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -21,7 +21,7 @@ pub(crate) struct World {
     _folder: TempDir,
 }
 
-pub(crate) type Lister<'a> = Servers<'a, NovaConnector, OnTasks<TokioExecutor>>;
+pub(crate) type Lister<'a> = Servers<'a, NovaConnector, TokioExecutor>;
 
 impl World {
     pub(crate) async fn of(builder: CloudBuilder) -> Self {
@@ -48,7 +48,7 @@ impl World {
     }
 
     pub(crate) fn servers<'a>(&'a self, ctx: &'a RequestContext) -> Lister<'a> {
-        Servers::new(ctx, &self.cells, OnTasks(TokioExecutor::current().unwrap())).api(&self.api)
+        Servers::new(ctx, &self.cells, TokioExecutor::current().unwrap()).api(&self.api)
     }
 
     /// The ids that one plain query on the union of all cells gives.

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use cells::{CellConnector, CellLabel};
+use cells::{CellConnector, CellError, CellLabel};
 use connect::CellDb;
-use scatter::{Incomplete, Missing, Scatter, ScatterReport};
+use scatter::{AsyncExecutor, Incomplete, Missing, Scatter, ScatterReport};
 
 use crate::query::{ScopedQuery, ServerFilter};
 use crate::sql::fetch_count;
 
 use super::error::ListError;
-use super::runner::Runner;
 use super::servers::Servers;
 
 /// How many servers of one project are in one state in one cell.
@@ -105,10 +104,10 @@ fn sums<'a>(counts: impl Iterator<Item = (&'a Option<String>, u64)>) -> Vec<(Opt
     sums.into_iter().collect()
 }
 
-impl<C, R> Servers<'_, C, R>
+impl<C, E> Servers<'_, C, E>
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
     /// How many servers pass the filter, by cell, project and state.
     ///
@@ -132,9 +131,9 @@ where
                     vm_state,
                     servers,
                 };
-                Ok(rows.into_iter().map(tally).collect())
+                Ok::<_, CellError>(rows.into_iter().map(tally).collect())
             }
         };
-        Ok(CountReport(self.runner.run(scatter, work).await))
+        Ok(CountReport(scatter.run(&self.executor, work).await))
     }
 }

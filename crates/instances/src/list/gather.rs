@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cells::{CellConnector, CellId, Cells, Choice};
+use cells::{CellConnector, CellError, CellId, Cells, Choice};
 use connect::CellDb;
 use context::RequestContext;
-use scatter::{CellReport, Outcome, Scatter};
+use scatter::{AsyncExecutor, CellReport, Outcome, Scatter};
 
 use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
@@ -17,7 +17,6 @@ use crate::sql::{Range, fetch_page};
 
 use super::batch::BatchStrategy;
 use super::merge::Merge;
-use super::runner::Runner;
 
 /// A cell that is asked, and the stretches of the order that are wanted of it.
 pub(super) struct Asked {
@@ -56,15 +55,15 @@ struct Order {
 /// Gathers a page. The request's deadline holds for all rounds together.
 ///
 /// Cancel safety: nothing is changed anywhere; dropping the future gives the question up in every cell.
-pub(super) async fn gather<C, R>(
+pub(super) async fn gather<C, E>(
     ctx: &RequestContext,
     cells: &Cells<C>,
-    runner: &R,
+    executor: &E,
     plan: Plan,
 ) -> Gathered
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
     let Plan {
         query,
@@ -115,7 +114,7 @@ where
                 let (query, orders) = (Arc::clone(&query), Arc::clone(&orders));
                 async move {
                     let Some(order) = orders.get(&task.cell().id()) else {
-                        return Ok(Vec::new());
+                        return Ok::<_, CellError>(Vec::new());
                     };
                     let session = task.cell().database().read_only(task.deadline());
                     let mut rows = Vec::new();
@@ -132,7 +131,7 @@ where
                 }
             }
         };
-        let report = runner.run(scatter, work).await;
+        let report = scatter.run(executor, work).await;
         let begun = elapsed;
         elapsed += report.elapsed();
         for (at, cell) in dry.into_iter().zip(report.into_cells()) {

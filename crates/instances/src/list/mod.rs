@@ -1,8 +1,6 @@
 //! Listing, finding and counting servers over all cells.
 
 mod batch;
-mod runner;
-mod stragglers;
 
 mod error;
 mod page;
@@ -19,5 +17,4 @@ pub use batch::BatchStrategy;
 pub use count::{CountReport, ServerCounts, Tally};
 pub use error::{ListError, MissingCells};
 pub use page::{DownCells, Page, ServerStub};
-pub use runner::{OnTasks, OnThreads, Runner};
 pub use servers::Servers;

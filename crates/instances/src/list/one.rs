@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cells::{CellConnector, Choice, Selection};
 use connect::{CellDb, InstanceMapping};
-use scatter::{CellReport, Missing, Rejection, Scatter};
+use scatter::{AsyncExecutor, CellReport, Missing, Rejection, Scatter};
 use uuid::Uuid;
 
 use crate::order::{Rank, SortValue};
@@ -13,7 +13,6 @@ use crate::server::{Row, Server};
 use crate::sql::fetch_one;
 
 use super::error::{ListError, MissingCells};
-use super::runner::Runner;
 use super::servers::{Call, Servers};
 
 /// What became of looking for one server.
@@ -24,10 +23,10 @@ enum Found {
     Unknown(Vec<Missing>),
 }
 
-impl<C, R> Servers<'_, C, R>
+impl<C, E> Servers<'_, C, E>
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
     /// One server; none where there is no such server or the context may not see it, and for deleted ones unless the
     /// context reads those.
@@ -47,10 +46,10 @@ where
     }
 }
 
-impl<C, R> Call<'_, C, R>
+impl<C, E> Call<'_, C, E>
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
     /// Where a marker stands in the query's order.
     pub(super) async fn position_of(
@@ -101,7 +100,7 @@ where
                 fetch_one(&session, task.cell().label(), &query).await
             }
         };
-        let report = servers.runner.run(scatter, work).await;
+        let report = scatter.run(&servers.executor, work).await;
         let mut missing = Vec::new();
         for cell in report.into_cells() {
             match cell.into_answer() {

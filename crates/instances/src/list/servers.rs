@@ -6,7 +6,7 @@ use std::time::Duration;
 use cells::{CellConnector, CellId, CellLabel, Cells, Choice, Selection};
 use connect::{CellDb, NovaApi};
 use context::{Deadline, RequestContext};
-use scatter::{CellReport, Outcome, Rejection};
+use scatter::{AsyncExecutor, CellReport, Outcome, Rejection};
 use uuid::Uuid;
 
 use crate::cursor::{CursorError, Fingerprint, Gap, Next, PageCursor, remaining};
@@ -17,16 +17,15 @@ use super::batch::BatchStrategy;
 use super::error::{ListError, MissingCells};
 use super::gather::{Asked, Gathered, Plan, gather};
 use super::page::{DownCells, Page};
-use super::runner::Runner;
 use super::stubs;
 
 /// The servers of all cells, as one context may see them.
 #[derive(Debug)]
 #[must_use = "nothing is asked before `list`, `get` or `count`"]
-pub struct Servers<'a, C: CellConnector<Database = CellDb>, R> {
+pub struct Servers<'a, C: CellConnector<Database = CellDb>, E> {
     pub(super) ctx: &'a RequestContext,
     pub(super) cells: &'a Cells<C>,
-    pub(super) runner: R,
+    pub(super) executor: E,
     pub(super) api: Option<&'a NovaApi>,
     pub(super) selection: Selection,
     pub(super) batch: BatchStrategy,
@@ -34,17 +33,17 @@ pub struct Servers<'a, C: CellConnector<Database = CellDb>, R> {
     pub(super) prune: bool,
 }
 
-impl<'a, C, R> Servers<'a, C, R>
+impl<'a, C, E> Servers<'a, C, E>
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
-    /// The servers this context may see, asked for by this runner. All cells are asked, with 60 s for each call.
-    pub fn new(ctx: &'a RequestContext, cells: &'a Cells<C>, runner: R) -> Self {
+    /// The servers this context may see, asked for on this executor. All cells are asked, with 60 s for each call.
+    pub fn new(ctx: &'a RequestContext, cells: &'a Cells<C>, executor: E) -> Self {
         Self {
             ctx,
             cells,
-            runner,
+            executor,
             api: None,
             selection: Selection::All,
             batch: BatchStrategy::default(),
@@ -165,7 +164,7 @@ where
     }
 
     /// A call begins: its deadline is set.
-    pub(super) fn call(&self) -> Call<'_, C, R> {
+    pub(super) fn call(&self) -> Call<'_, C, E> {
         let deadline = Deadline::after(self.timeout);
         let ctx = self.ctx.with_deadline(deadline);
         Call {
@@ -177,16 +176,16 @@ where
 }
 
 /// One call, with the context that holds its deadline.
-pub(super) struct Call<'s, C: CellConnector<Database = CellDb>, R> {
-    pub(super) servers: &'s Servers<'s, C, R>,
+pub(super) struct Call<'s, C: CellConnector<Database = CellDb>, E> {
+    pub(super) servers: &'s Servers<'s, C, E>,
     pub(super) ctx: RequestContext,
     pub(super) deadline: Deadline,
 }
 
-impl<C, R> Call<'_, C, R>
+impl<C, E> Call<'_, C, E>
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
     async fn page(
         &self,
@@ -308,7 +307,8 @@ where
             batch: self.servers.batch,
             budget: self.servers.timeout,
         };
-        let mut gathered = gather(&self.ctx, self.servers.cells, &self.servers.runner, plan).await;
+        let mut gathered =
+            gather(&self.ctx, self.servers.cells, &self.servers.executor, plan).await;
         let is_missing = |cell: &CellReport<usize>| !matches!(cell.outcome, Outcome::Answered(_));
         if down == DownCells::Fail && gathered.cells.iter().any(is_missing) {
             let cells = std::mem::take(&mut gathered.cells).into_iter();

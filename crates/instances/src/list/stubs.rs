@@ -3,7 +3,7 @@
 use cells::{CellConnector, CellError, CellId, CellLabel, ErrorClass};
 use connect::{CellDb, NovaApi, classify};
 use context::Deadline;
-use scatter::Outcome;
+use scatter::{AsyncExecutor, Outcome};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement};
 use time::PrimitiveDateTime;
 use uuid::Uuid;
@@ -13,20 +13,19 @@ use crate::query::{Owner, ScopedQuery};
 use crate::sql::Sql;
 
 use super::page::{Page, ServerStub};
-use super::runner::Runner;
 use super::servers::Call;
 
 /// Stubs for the cells that this page lacks, as many as it has room for. None where the API database is not at hand or
 /// does not answer: a page of real servers is not given up for a lack of stubs.
-pub(super) async fn of<C, R>(
-    call: &Call<'_, C, R>,
+pub(super) async fn of<C, E>(
+    call: &Call<'_, C, E>,
     query: &ScopedQuery,
     page: &Page,
     limit: u32,
 ) -> Vec<ServerStub>
 where
     C: CellConnector<Database = CellDb>,
-    R: Runner,
+    E: AsyncExecutor,
 {
     let down: Vec<CellLabel> = page
         .cells

@@ -10,6 +10,7 @@ mod cloud;
 mod bad_input;
 mod cells;
 mod demo;
+mod seals;
 mod secrets;
 mod servers;
 mod sick_cells;

@@ -64,6 +64,28 @@ pub(crate) struct Global {
     #[arg(long, value_enum, default_value_t = ExecutorKind::Async, global = true)]
     pub(crate) executor: ExecutorKind,
 
+    /// Which hosts, ports and databases mappings may name (TOML); a mapping that names another is rejected.
+    /// `cells allow-list` prints one for today's mappings
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) allow_list: Option<PathBuf>,
+
+    /// The signed manifest of the mappings
+    #[arg(
+        long,
+        value_name = "MANIFEST",
+        global = true,
+        requires = "trusted_keys"
+    )]
+    pub(crate) seals: Option<PathBuf>,
+
+    /// Keys whose manifests are believed (PREFIX.pub), repeatable
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) trusted_keys: Vec<PathBuf>,
+
+    /// Ask only cells whose mapping is validly sealed
+    #[arg(long, global = true, requires = "seals")]
+    pub(crate) require_seals: bool,
+
     /// Also log to stderr: -v what failed and why, -vv every step
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
@@ -95,6 +117,9 @@ pub(crate) enum Command {
     /// The servers of all cells
     #[command(subcommand)]
     Servers(ServersCommand),
+    /// The keys that seal mappings
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Write a shell's completion script to stdout
     Completions {
         /// The shell
@@ -121,6 +146,38 @@ pub(crate) enum CellsCommand {
     List,
     /// Whether each cell's database and bus answer
     Check,
+    /// Sign a manifest of the current mappings, after showing what changes
+    Seal(Seal),
+    /// The state of each cell's seal; needs --seals and --trusted-keys
+    Verify,
+    /// Print an allow-list that lets today's mappings pass and nothing else
+    AllowList,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key: PREFIX.key signs and is the operator's alone, PREFIX.pub goes to the services
+    Generate {
+        /// Where the two files go; existing ones are never written over
+        #[arg(long, value_name = "PREFIX")]
+        out: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Seal {
+    /// The signing key, PREFIX.key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// Where the manifest goes; one that is there is the last one: its serial is continued and the difference shown
+    #[arg(long, value_name = "MANIFEST")]
+    pub(crate) out: PathBuf,
+    /// For how many days the seals hold
+    #[arg(long, value_name = "DAYS", default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: u32,
+    /// Show what would change, and sign nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

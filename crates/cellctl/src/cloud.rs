@@ -4,7 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cells::{CellError, Cells, SecretText, SelectError, Selection, Snapshot, UrlDefaults};
+use cells::{
+    CellError, Cells, CellsOptions, SecretText, SelectError, Selection, Snapshot, UrlDefaults,
+};
 use connect::{ConnectorOptions, NovaApi, NovaApiError, NovaConnector};
 use context::{Deadline, Identity, RequestContext, Roles};
 use scatter::{
@@ -16,6 +18,7 @@ use crate::args::{ExecutorKind, Global};
 use crate::exit::CliError;
 use crate::oslo_conf::OsloConf;
 use crate::revision_key;
+use crate::trust;
 
 /// A cloud whose mappings are loaded, and how its cells are asked.
 pub(crate) struct Cloud {
@@ -39,32 +42,24 @@ impl Cloud {
     pub(crate) async fn open(global: &Global, task: &'static str) -> Result<Self, CliError> {
         let deadline = Deadline::after(global.timeout);
         let settings = Settings::read(global)?;
-        Self::at(
-            &settings.api,
-            settings.defaults,
-            global.executor,
-            task,
-            deadline,
-        )
-        .await
+        let mut mappings = CellsOptions::new(revision_key::load()?);
+        mappings.defaults = settings.defaults;
+        mappings.allow = trust::allow_list(global)?;
+        mappings.seals = trust::seals(global)?;
+        Self::at(&settings.api, mappings, global.executor, task, deadline).await
     }
 
-    /// Opens the cloud of this API database.
+    /// Opens the cloud of this API database, with mappings read and checked by these options.
     pub(crate) async fn at(
         api: &SecretText,
-        defaults: UrlDefaults,
+        mappings: CellsOptions,
         executor: ExecutorKind,
         task: &'static str,
         deadline: Deadline,
     ) -> Result<Self, CliError> {
         let options = ConnectorOptions::default();
         let api = NovaApi::open(api, &options).map_err(|error| api_error(&error))?;
-        let cells = Cells::new(
-            api.clone(),
-            NovaConnector::new(options),
-            defaults,
-            revision_key::load()?,
-        );
+        let cells = Cells::with_options(api.clone(), NovaConnector::new(options), mappings);
         cells
             .refresh(deadline)
             .await

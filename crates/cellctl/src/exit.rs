@@ -49,6 +49,14 @@ impl CliError {
         }
     }
 
+    /// As [`usage`](Self::usage), with the error's own cause behind it.
+    pub(crate) fn usage_because(error: &dyn std::error::Error) -> Self {
+        match error.source() {
+            Some(cause) => Self::usage(format_args!("{error}: {cause}")),
+            None => Self::usage(error),
+        }
+    }
+
     /// Nobody could be asked.
     pub(crate) fn nothing(message: impl fmt::Display) -> Self {
         Self {

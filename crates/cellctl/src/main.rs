@@ -7,6 +7,7 @@ mod exit;
 mod oslo_conf;
 mod output;
 mod revision_key;
+mod trust;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -32,7 +32,8 @@ fn ephemeral() -> Result<RevisionKey, CliError> {
     RevisionKey::ephemeral().map_err(CliError::nothing)
 }
 
-fn state_dir() -> Option<PathBuf> {
+/// Where this user's state is kept.
+pub(crate) fn state_dir() -> Option<PathBuf> {
     let absolute = |name: &str| {
         std::env::var_os(name)
             .map(PathBuf::from)

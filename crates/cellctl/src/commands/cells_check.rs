@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use cells::{CellError, ErrorClass, Selection};
+use cells::{CellError, ErrorClass, SealState, Selection};
 use connect::NovaConnector;
 use scatter::{CellFailure, CellReport, CellTask, Outcome};
 use serde::Serialize;
@@ -66,7 +66,12 @@ pub(crate) async fn run(global: &Global) -> Result<Exit, CliError> {
     let progress = Progress::of("checking cells", global.timeout);
     let report = cloud.ask(&Selection::All, check).await?;
     drop(progress);
-    let rows: Vec<Row> = report.into_cells().into_iter().map(row).collect();
+    let snapshot = cloud.snapshot();
+    let mut rows: Vec<Row> = report.into_cells().into_iter().map(row).collect();
+    for row in &mut rows {
+        let id = row.uuid.parse().ok();
+        row.seal = id.and_then(|id| snapshot.seal(id)).map(SealState::as_str);
+    }
     let well = rows
         .iter()
         .filter(|row| row.database.is_well() && row.transport.is_well())

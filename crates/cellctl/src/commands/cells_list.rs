@@ -1,6 +1,6 @@
 //! `cellctl cells list`: every mapping, with masked URLs, and what is wrong with those that were rejected.
 
-use cells::{Choice, Selection};
+use cells::{Choice, SealState, Selection, Snapshot};
 use comfy_table::Cell;
 use serde::Serialize;
 
@@ -32,7 +32,11 @@ pub(crate) async fn run(global: &Global) -> Result<Exit, CliError> {
         .snapshot()
         .select(&Selection::All)
         .map_err(|error| select_error(&error))?;
-    let rows: Vec<Row> = choices.iter().map(row).collect();
+    let snapshot = cloud.snapshot();
+    let rows: Vec<Row> = choices
+        .iter()
+        .map(|choice| row(choice, &snapshot))
+        .collect();
     let valid = rows.iter().filter(|row| row.problems.is_empty()).count();
     let exit = Exit::of(rows.len(), valid);
     match global.format {
@@ -42,8 +46,12 @@ pub(crate) async fn run(global: &Global) -> Result<Exit, CliError> {
     Ok(exit)
 }
 
-fn row(choice: &Choice) -> Row {
+fn row(choice: &Choice, snapshot: &Snapshot) -> Row {
     let label = choice.label();
+    let seal = label
+        .id()
+        .and_then(|id| snapshot.seal(id))
+        .map(SealState::as_str);
     let (uuid, name) = (label.uuid().to_owned(), label.name().map(str::to_owned));
     match choice {
         Choice::Cell(mapping) => Row {
@@ -53,7 +61,7 @@ fn row(choice: &Choice) -> Row {
             transport: Some(mapping.transport().to_string()),
             disabled: Some(mapping.disabled()),
             revision: Some(mapping.revision().to_string()),
-            seal: None,
+            seal,
             problems: Vec::new(),
         },
         Choice::Rejected(rejected) => Row {
@@ -63,7 +71,7 @@ fn row(choice: &Choice) -> Row {
             transport: None,
             disabled: None,
             revision: None,
-            seal: None,
+            seal,
             problems: rejected
                 .problems()
                 .problems()

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cells::{SecretText, UrlDefaults};
+use cells::{CellsOptions, SecretText};
 use conformance::{Cloud as BuiltCloud, CloudBuilder, HeldCell};
 use context::Deadline;
 use instances::ServerQuery;
@@ -16,6 +16,7 @@ use crate::cloud::Cloud;
 use crate::commands::servers_list::{self, Listing};
 use crate::exit::{CliError, Exit};
 use crate::output;
+use crate::revision_key;
 
 /// How many of the newest servers each listing asks for.
 const PAGE: u32 = 50;
@@ -146,8 +147,8 @@ async fn build(demo: &Demo, folder: &Path) -> Result<BuiltCloud, CliError> {
 async fn list(global: &Global, built: &BuiltCloud, budget: Duration) -> Result<Listing, CliError> {
     let url = SecretText::from(built.api_url());
     let deadline = Deadline::after(budget);
-    let defaults = UrlDefaults::default();
-    let cloud = Cloud::at(&url, defaults, global.executor, "cellctl demo", deadline).await?;
+    let mappings = CellsOptions::new(revision_key::load()?);
+    let cloud = Cloud::at(&url, mappings, global.executor, "cellctl demo", deadline).await?;
     servers_list::list(
         &cloud,
         &ServerQuery {

@@ -1,13 +1,17 @@
 //! The commands, one file each; here they are only told apart.
 
+mod allow_list;
 mod cells_check;
 mod cells_list;
+mod cells_seal;
+mod cells_verify;
 mod demo;
+mod keys_generate;
 mod servers_list;
 
 use clap::CommandFactory;
 
-use crate::args::{CellsCommand, Cli, Command, ServersCommand};
+use crate::args::{CellsCommand, Cli, Command, KeysCommand, ServersCommand};
 use crate::exit::{CliError, Exit};
 use crate::output;
 
@@ -18,6 +22,10 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Demo(demo) => demo::run(global, demo).await,
         Command::Cells(CellsCommand::List) => cells_list::run(global).await,
         Command::Cells(CellsCommand::Check) => cells_check::run(global).await,
+        Command::Cells(CellsCommand::Seal(seal)) => cells_seal::run(global, seal).await,
+        Command::Cells(CellsCommand::Verify) => cells_verify::run(global).await,
+        Command::Cells(CellsCommand::AllowList) => allow_list::run(global).await,
+        Command::Keys(KeysCommand::Generate { out }) => keys_generate::run(global, out),
         Command::Servers(ServersCommand::List(list)) => servers_list::run(global, list).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();

@@ -11,8 +11,9 @@ use cells::{CellConnector, CellError, CellId};
 use context::Deadline;
 
 use crate::executor::{AbandonJob, BlockingExecutor, Job};
-use crate::flight::{Shared, panicked, refused, untargeted};
-use crate::ledger::{Ledger, Watch};
+use crate::flight::{Shared, panicked, untargeted};
+use crate::ledger::Ledger;
+use crate::line::{Line, refused};
 use crate::outcome::{Outcome, Stage};
 use crate::report::ScatterReport;
 use crate::scatter::Scatter;
@@ -41,24 +42,15 @@ impl<C: CellConnector> Scatter<'_, C> {
         T: Send + 'static,
         X: Into<CellError>,
     {
-        let limit = self.policy.in_flight.max(1);
-        let ledger = Ledger::new(self.choices, executor.clock(), limit, false);
-        let deadline = self.policy.deadline(self.request, ledger.started());
-        let shared = Shared {
-            cells: self.cells.clone(),
-            request: self.request.with_deadline(deadline),
-            deadline,
-            share: self.policy.share(deadline, ledger.started()),
-            work,
-        };
+        let (ledger, shared, line) = self.prepare(executor.clock(), work, false);
+        let deadline = shared.deadline;
         let mut crew = Crew {
             executor,
             expiry: shared.share.map(|share| ledger.started() + share),
-            handles: Vec::with_capacity(ledger.len().min(limit)),
+            handles: Vec::with_capacity(ledger.len()),
             ledger: Arc::new(ledger),
             shared: Arc::new(shared),
-            limit,
-            next: 0,
+            line,
         };
         crew.wait(deadline);
         crew.home()
@@ -70,8 +62,7 @@ struct Crew<'e, E: BlockingExecutor, C: CellConnector, W, T> {
     executor: &'e E,
     ledger: Arc<Ledger<T>>,
     shared: Arc<Shared<C, W>>,
-    limit: usize,
-    next: usize,
+    line: Line,
     handles: Vec<(usize, E::Handle)>,
     /// When to look for cells that took longer than their share.
     expiry: Option<Instant>,
@@ -93,7 +84,7 @@ where
             if self.ledger.is_settled() || deadline.is_past_at(now) {
                 return;
             }
-            self.start_more();
+            self.start_more(&waker);
             self.expire(now);
             if self.ledger.is_settled() || self.settles_soon() {
                 continue;
@@ -116,19 +107,14 @@ where
         })
     }
 
-    fn start_more(&mut self) {
+    fn start_more(&mut self, waker: &Waker) {
         let mut jobs: Vec<(CellId, Job)> = Vec::new();
         let mut slots = Vec::new();
-        while self.ledger.under_way() < self.limit {
-            let Some((at, cell)) = self.ledger.next_to_ask(self.next) else {
-                break;
-            };
-            self.next = at + 1;
-            self.ledger.hand_out();
-            if self.limit < self.ledger.len() {
-                self.ledger.enter(at, Stage::Queued);
-            }
-            let (seat, shared) = (Seat::new(&self.ledger, at), Arc::clone(&self.shared));
+        while let Some((at, cell, permit)) = self.line.next(&self.ledger, waker) {
+            let (seat, shared) = (
+                Seat::new(&self.ledger, at, permit),
+                Arc::clone(&self.shared),
+            );
             jobs.push((cell, Box::new(move || ask(&shared, seat, cell))));
             slots.push(at);
         }
@@ -150,6 +136,7 @@ where
         if at <= now {
             let (expired, next) = self.ledger.expire(share);
             self.expiry = Some(next);
+            self.line.tell_late(&self.ledger, &expired);
             self.give_up(&expired);
         }
     }
@@ -160,6 +147,7 @@ where
         }
         let late = |at: &usize| !self.ledger.has_outcome(*at);
         let late: Vec<usize> = (0..self.ledger.len()).filter(late).collect();
+        self.line.tell_late(&self.ledger, &late);
         let report = self.ledger.close();
         self.give_up(&late);
         report
@@ -197,11 +185,19 @@ where
     };
     seat.enter(Stage::Running);
     let deadline = shared.deadline_from(seat.now());
-    let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
-    let outcome = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
-        Ok(Ok(value)) => Outcome::Answered(value),
-        Ok(Err(error)) => seat.failed(deadline, &error.into()),
-        Err(panic) => panicked(seat.label(), &*panic),
+    let outcome = loop {
+        let task = CellTask::new(targeted.clone(), deadline, seat.watch(), seat.at());
+        break match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
+            Ok(Ok(value)) => Outcome::Answered(value),
+            Ok(Err(error)) => {
+                let error = error.into();
+                if seat.tries_again(&error, shared.effect) {
+                    continue;
+                }
+                seat.failed(deadline, &error)
+            }
+            Err(panic) => panicked(seat.label(), &*panic),
+        };
     };
     seat.fill(outcome);
 }

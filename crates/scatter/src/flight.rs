@@ -12,8 +12,10 @@ use cells::{CellConnector, CellError, CellId, Cells, ErrorClass, TargetError};
 use context::{Deadline, RequestContext};
 use futures_util::FutureExt;
 
-use crate::executor::{AbortTask, AsyncExecutor, Refusal, Timer};
+use crate::executor::{AbortTask, AsyncExecutor, Timer};
+use crate::isolation::Effect;
 use crate::ledger::Ledger;
+use crate::line::{Line, refused};
 use crate::outcome::{CellFailure, Outcome, Rejection, Stage};
 use crate::report::ScatterReport;
 use crate::seat::Seat;
@@ -26,6 +28,8 @@ pub(crate) struct Shared<C: CellConnector, W> {
     pub(crate) deadline: Deadline,
     /// The longest that one cell may take.
     pub(crate) share: Option<Duration>,
+    /// What the work does to the cell: whether it may be called again.
+    pub(crate) effect: Effect,
     pub(crate) work: W,
 }
 
@@ -44,9 +48,7 @@ pub(crate) struct Flight<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 's
     executor: &'e E,
     pub(crate) ledger: Arc<Ledger<T>>,
     shared: Arc<Shared<C, W>>,
-    limit: usize,
-    /// The first slot that has not been looked at.
-    next: usize,
+    line: Line,
     handles: Vec<(usize, E::Handle)>,
     budget: Timer,
     spent: bool,
@@ -66,7 +68,7 @@ where
         executor: &'e E,
         ledger: Arc<Ledger<T>>,
         shared: Shared<C, W>,
-        limit: usize,
+        line: Line,
     ) -> Self {
         let expiry = shared.share.map(|share| {
             let first = executor.sleep_until(ledger.started() + share);
@@ -78,12 +80,11 @@ where
             spent,
             budget: executor.sleep_until(shared.deadline.instant()),
             expiry,
-            handles: Vec::with_capacity(ledger.len().min(limit)),
+            handles: Vec::with_capacity(ledger.len()),
             executor,
             ledger,
             shared: Arc::new(shared),
-            limit,
-            next: 0,
+            line,
         }
     }
 
@@ -93,7 +94,7 @@ where
         if self.spent || self.ledger.is_settled() || self.budget.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        self.start_more();
+        self.start_more(cx);
         self.expire(cx);
         match self.ledger.is_settled() {
             true => Poll::Ready(()),
@@ -108,6 +109,7 @@ where
         }
         let late = |at: &usize| !self.ledger.has_outcome(*at);
         let late: Vec<usize> = (0..self.ledger.len()).filter(late).collect();
+        self.line.tell_late(&self.ledger, &late);
         let report = self.ledger.close();
         for (at, handle) in &self.handles {
             if late.binary_search(at).is_ok() {
@@ -117,17 +119,9 @@ where
         report
     }
 
-    fn start_more(&mut self) {
-        while self.ledger.under_way() < self.limit {
-            let Some((at, cell)) = self.ledger.next_to_ask(self.next) else {
-                break;
-            };
-            self.next = at + 1;
-            self.ledger.hand_out();
-            if self.limit < self.ledger.len() {
-                crate::ledger::Watch::enter(&*self.ledger, at, Stage::Queued);
-            }
-            let seat = Seat::new(&self.ledger, at);
+    fn start_more(&mut self, cx: &Context<'_>) {
+        while let Some((at, cell, permit)) = self.line.next(&self.ledger, cx.waker()) {
+            let seat = Seat::new(&self.ledger, at, permit);
             let shared = Arc::clone(&self.shared);
             match self.executor.spawn(cell, ask(shared, seat, cell)) {
                 Ok(handle) => self.handles.push((at, handle)),
@@ -141,6 +135,7 @@ where
             && timer.as_mut().poll(cx).is_ready()
         {
             let (expired, next) = self.ledger.expire(*share);
+            self.line.tell_late(&self.ledger, &expired);
             *timer = self.executor.sleep_until(next);
             for (at, handle) in &self.handles {
                 if expired.contains(at) {
@@ -191,22 +186,23 @@ where
     };
     seat.enter(Stage::Running);
     let deadline = shared.deadline_from(seat.now());
-    let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
-    // The closure itself may panic before it gives a future.
-    let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
-    let outcome = match work.await {
-        Ok(Ok(value)) => Outcome::Answered(value),
-        Ok(Err(error)) => seat.failed(deadline, &error.into()),
-        Err(panic) => panicked(seat.label(), &*panic),
+    let outcome = loop {
+        let task = CellTask::new(targeted.clone(), deadline, seat.watch(), seat.at());
+        // The closure itself may panic before it gives a future.
+        let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
+        break match work.await {
+            Ok(Ok(value)) => Outcome::Answered(value),
+            Ok(Err(error)) => {
+                let error = error.into();
+                if seat.tries_again(&error, shared.effect) {
+                    continue;
+                }
+                seat.failed(deadline, &error)
+            }
+            Err(panic) => panicked(seat.label(), &*panic),
+        };
     };
     seat.fill(outcome);
-}
-
-pub(crate) fn refused<T>(refusal: Refusal) -> Outcome<T> {
-    match refusal {
-        Refusal::Rejected(why) => Outcome::Rejected(why),
-        Refusal::Skipped(why) => Outcome::Skipped(why),
-    }
 }
 
 pub(crate) fn untargeted<T>(label: &cells::CellLabel, error: TargetError) -> Outcome<T> {

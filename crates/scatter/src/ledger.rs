@@ -236,6 +236,16 @@ impl<T> Ledger<T> {
             .map(|(outcome, _)| (outcome.kind(), outcome.late_stage()))
     }
 
+    /// The stage a slot is in, or was in when it ended.
+    pub(crate) fn stage_of(&self, at: usize) -> Option<Stage> {
+        self.slots.get(at).map(|slot| lock(&slot.state).stage)
+    }
+
+    /// The work is called once more.
+    pub(crate) fn again(&self, at: usize) {
+        self.state(at).attempts += 1;
+    }
+
     /// Takes the report that came next out before the end, for a stream. Its slot stays settled.
     pub(crate) fn take_arrived(&self) -> Option<CellReport<T>> {
         let at = lock(self.arrived.as_ref()?).pop_front()?;

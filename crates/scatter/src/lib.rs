@@ -14,7 +14,9 @@ mod report;
 mod policy;
 mod task;
 
+mod isolation;
 mod ledger;
+mod line;
 mod seat;
 
 mod executor;
@@ -34,6 +36,10 @@ pub use executor::thread::{PoolStats, Submitted, ThreadExecutor, ThreadPolicy};
 pub use executor::tokio::TokioExecutor;
 pub use executor::{
     AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer,
+};
+pub use isolation::{
+    BreakerPolicy, BulkheadPolicy, Effect, Isolation, IsolationPolicy, PermitClass, Probe,
+    RetryPolicy,
 };
 pub use merge::{
     CellRows, MergePolicy, MergeSorted, Merged, MergedRow, MissingCells, RowSink, merge_sorted,

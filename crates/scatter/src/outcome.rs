@@ -208,6 +208,8 @@ pub enum Rejection {
     Gone,
     /// The executor's queue for it is full.
     QueueFull,
+    /// Its turn would have come after the budget's end: said at once, instead of letting it wait in vain.
+    NoTime,
     /// The executor is shutting down.
     ShuttingDown,
 }
@@ -218,6 +220,7 @@ impl fmt::Display for Rejection {
             Self::Mapping(problems) => problems.fmt(f),
             Self::Gone => f.write_str("no longer among the current mappings"),
             Self::QueueFull => f.write_str("too much is queued for this cell"),
+            Self::NoTime => f.write_str("its turn would come after the end of the budget"),
             Self::ShuttingDown => f.write_str("the executor is shutting down"),
         }
     }
@@ -229,6 +232,8 @@ impl fmt::Display for Rejection {
 pub enum SkipReason {
     /// Work of an earlier call is stuck in it, and holds all that the cell may use.
     Quarantined,
+    /// Its breaker is open: works and a probe have failed, and reads are not tried for a while.
+    BreakerOpen,
     /// The caller had enough before the cell's first row.
     NotNeeded,
 }
@@ -237,6 +242,7 @@ impl fmt::Display for SkipReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Quarantined => f.write_str("earlier work is still stuck in this cell"),
+            Self::BreakerOpen => f.write_str("the cell has failed and is left alone for a while"),
             Self::NotNeeded => f.write_str("the caller had enough without it"),
         }
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use cells::{CellConnector, CellError, Cells, Choice};
 use context::RequestContext;
 
-use crate::executor::AsyncExecutor;
+use crate::executor::{AsyncExecutor, Clock};
 use crate::flight::{Flight, Shared};
+use crate::isolation::{Effect, Isolation, PermitClass};
 use crate::ledger::Ledger;
+use crate::line::{Admit, Line};
 use crate::policy::ScatterPolicy;
 use crate::report::ScatterReport;
 use crate::stream::ScatterStream;
@@ -21,6 +23,9 @@ pub struct Scatter<'a, C: CellConnector> {
     pub(crate) cells: &'a Cells<C>,
     pub(crate) choices: Vec<Choice>,
     pub(crate) policy: ScatterPolicy,
+    pub(crate) isolation: Option<Isolation>,
+    pub(crate) class: PermitClass,
+    pub(crate) effect: Effect,
 }
 
 impl<'a, C: CellConnector> Scatter<'a, C> {
@@ -31,6 +36,9 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
             cells,
             choices,
             policy: ScatterPolicy::default(),
+            isolation: None,
+            class: PermitClass::default(),
+            effect: Effect::default(),
         }
     }
 
@@ -56,6 +64,21 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     /// Sets how many cells are asked at the same time; at least one.
     pub fn in_flight(mut self, limit: usize) -> Self {
         self.policy.in_flight = limit;
+        self
+    }
+
+    /// Uses the permits, breakers and retry tokens that all calls of the process share. Without it, the executor's own
+    /// limits are all there is.
+    pub fn isolation(mut self, isolation: &Isolation, class: PermitClass) -> Self {
+        self.isolation = Some(isolation.clone());
+        self.class = class;
+        self
+    }
+
+    /// Says what the work does to a cell. Only what may be repeated is ever retried, and only reads are refused while a
+    /// cell is left alone.
+    pub fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
         self
     }
 
@@ -112,17 +135,34 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
-        let clock = executor.clock();
+        let (ledger, shared, line) = self.prepare(executor.clock(), work, streamed);
+        Flight::new(executor, Arc::new(ledger), shared, line)
+    }
+
+    /// What both drivers need.
+    pub(crate) fn prepare<W, T>(
+        self,
+        clock: Clock,
+        work: W,
+        streamed: bool,
+    ) -> (Ledger<T>, Shared<C, W>, Line) {
         let limit = self.policy.in_flight.max(1);
         let ledger = Ledger::new(self.choices, clock, limit, streamed);
         let deadline = self.policy.deadline(self.request, ledger.started());
+        let (class, effect) = (self.class, self.effect);
+        let admit = self.isolation.map(|isolation| Admit {
+            isolation,
+            class,
+            effect,
+        });
         let shared = Shared {
             cells: self.cells.clone(),
             request: self.request.with_deadline(deadline),
             deadline,
             share: self.policy.share(deadline, ledger.started()),
+            effect,
             work,
         };
-        Flight::new(executor, Arc::new(ledger), shared, limit)
+        (ledger, shared, Line::new(limit, admit, deadline, clock))
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use cells::{CellError, CellLabel, ErrorClass};
 use context::Deadline;
 
+use crate::isolation::{Effect, Permit};
 use crate::ledger::{Ledger, Watch};
 use crate::outcome::{CellFailure, Outcome, Progress, Rejection, Stage, TimedOut};
 
@@ -16,15 +17,20 @@ const ROUNDING: Duration = Duration::from_millis(20);
 pub(crate) struct Seat<T> {
     ledger: Arc<Ledger<T>>,
     at: usize,
+    /// Kept until the work has ended, whether somebody waits for it or not.
+    permit: Option<Permit>,
+    calls: u32,
     began: bool,
     filled: bool,
 }
 
 impl<T: Send + 'static> Seat<T> {
-    pub(crate) fn new(ledger: &Arc<Ledger<T>>, at: usize) -> Self {
+    pub(crate) fn new(ledger: &Arc<Ledger<T>>, at: usize, permit: Option<Permit>) -> Self {
         Self {
             ledger: Arc::clone(ledger),
             at,
+            permit,
+            calls: 1,
             began: false,
             filled: false,
         }
@@ -72,8 +78,23 @@ impl<T: Send + 'static> Seat<T> {
         }
     }
 
+    /// Whether the work that ended like this is called once more.
+    pub(crate) fn tries_again(&mut self, error: &CellError, effect: Effect) -> bool {
+        let permit = self.permit.as_ref();
+        let again = permit.is_some_and(|it| it.may_retry(self.calls, effect, error.class()))
+            && !self.ledger.is_given_up(self.at);
+        if again {
+            self.calls += 1;
+            self.ledger.again(self.at);
+        }
+        again
+    }
+
     pub(crate) fn fill(mut self, outcome: Outcome<T>) {
         self.filled = true;
+        if let Some(permit) = &mut self.permit {
+            permit.ended(&outcome);
+        }
         self.ledger.finish(self.at, outcome);
     }
 }

@@ -1,0 +1,211 @@
+//! P1, P2, P12: what a scatter of work that does nothing costs, beside what one would write by hand with a deadline.
+
+#![expect(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    reason = "a bench that cannot go on has no figure to give"
+)]
+
+mod peers;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cells::CellError;
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use nova_conformance::fakes::{FakeCloud, admin};
+use peers::{AMPLE, in_turns, load, row};
+use scatter::{Scatter, ThreadExecutor, ThreadPolicy, TokioExecutor};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+/// A scatter of no-op work with everything on.
+async fn ours(cloud: &FakeCloud, executor: &TokioExecutor, request: &context::RequestContext) {
+    let scatter = Scatter::new(request, &cloud.cells, cloud.all()).timeout(AMPLE);
+    let report = scatter
+        .run(executor, |_| async { Ok::<u64, CellError>(1) })
+        .await;
+    assert!(!report.is_partial());
+}
+
+/// By hand: a task per cell that ends with the call, a deadline for all, results by cell.
+async fn by_hand(cells: usize) {
+    let token = CancellationToken::new();
+    let mut tasks = JoinSet::new();
+    for cell in 0..cells {
+        let token = token.clone();
+        tasks.spawn(async move {
+            let result = token
+                .run_until_cancelled(async { Ok::<u64, CellError>(1) })
+                .await;
+            (cell, result)
+        });
+    }
+    let mut results: Vec<Option<u64>> = vec![None; cells];
+    let gather = async {
+        while let Some(Ok((cell, Some(Ok(value))))) = tasks.join_next().await {
+            results[cell] = Some(value);
+        }
+    };
+    let in_time = tokio::time::timeout(AMPLE, gather).await.is_ok();
+    token.cancel();
+    assert!(in_time && results.iter().all(Option::is_some));
+}
+
+fn async_fan_out(workers: usize) {
+    let mut builder = match workers {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder
+        .worker_threads(workers)
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    for cells in [1, 8, 64, 1000] {
+        let calls = (40_000 / (cells + 8)).max(20);
+        let (ours, peer) = runtime.block_on(async move {
+            // From inside the runtime, as a service calls it.
+            let measured = tokio::spawn(async move {
+                let cloud = FakeCloud::of(cells);
+                let executor = TokioExecutor::current().expect("inside a runtime");
+                let request = admin();
+                let (mut one, mut other) = (Vec::new(), Vec::new());
+                for round in 0..8 {
+                    let began = Instant::now();
+                    for _ in 0..calls {
+                        ours(&cloud, &executor, &request).await;
+                    }
+                    let mine = began.elapsed().as_secs_f64() / calls as f64;
+                    let began = Instant::now();
+                    for _ in 0..calls {
+                        by_hand(cells).await;
+                    }
+                    if round > 0 {
+                        one.push(mine);
+                        other.push(began.elapsed().as_secs_f64() / calls as f64);
+                    }
+                }
+                (peers::median(one), peers::median(other))
+            });
+            measured.await.expect("the measurement")
+        });
+        let kind = if workers == 1 {
+            "current_thread"
+        } else {
+            "multi_thread"
+        };
+        row(
+            &format!("P1 scatter {cells} cells, {kind}"),
+            ours * 1e6,
+            "us",
+            Some(peer * 1e6),
+        );
+    }
+}
+
+/// By hand: workers on a channel, results through another, a deadline for all.
+struct HandPool {
+    jobs: Sender<(usize, Sender<(usize, u64)>)>,
+}
+
+impl HandPool {
+    fn new(workers: usize) -> Self {
+        let (jobs, queue): (_, Receiver<(usize, Sender<(usize, u64)>)>) = bounded(4096);
+        for _ in 0..workers {
+            let queue = queue.clone();
+            std::thread::spawn(move || {
+                while let Ok((cell, answer)) = queue.recv() {
+                    let _ = answer.send((cell, 1));
+                }
+            });
+        }
+        Self { jobs }
+    }
+
+    fn scatter(&self, cells: usize) {
+        let (answer, answers) = unbounded();
+        for cell in 0..cells {
+            self.jobs
+                .send((cell, answer.clone()))
+                .expect("the pool is there");
+        }
+        let deadline = Instant::now() + AMPLE;
+        let mut results: Vec<Option<u64>> = vec![None; cells];
+        for _ in 0..cells {
+            let (cell, value) = answers.recv_deadline(deadline).expect("in time");
+            results[cell] = Some(value);
+        }
+        assert!(results.iter().all(Option::is_some));
+    }
+}
+
+fn thread_fan_out() {
+    let policy = ThreadPolicy {
+        workers: 2,
+        ..ThreadPolicy::default()
+    };
+    let executor = ThreadExecutor::new("bench", policy).expect("threads");
+    let by_hand = HandPool::new(2);
+    let request = admin();
+    for cells in [1, 8, 64, 1000] {
+        let cloud = FakeCloud::of(cells);
+        let calls = (40_000 / (cells + 8)).max(20);
+        let ours = || {
+            peers::seconds(calls, || {
+                let scatter = Scatter::new(&request, &cloud.cells, cloud.all()).timeout(AMPLE);
+                let report = scatter.run_blocking(&executor, |_| Ok::<u64, CellError>(1));
+                assert!(!report.is_partial());
+            })
+        };
+        let peer = || peers::seconds(calls, || by_hand.scatter(cells));
+        let (ours, peer) = in_turns(7, ours, peer);
+        row(
+            &format!("P2 scatter {cells} cells, 2 threads"),
+            ours * 1e6,
+            "us",
+            Some(peer * 1e6),
+        );
+    }
+}
+
+fn growth() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    let mut first = None;
+    for cells in [10, 100, 1_000, 10_000] {
+        let cloud = Arc::new(FakeCloud::of(cells));
+        let each = runtime.block_on(async {
+            let executor = TokioExecutor::current().expect("inside a runtime");
+            let request = admin();
+            let mut rounds = Vec::new();
+            for _ in 0..7 {
+                let calls = 40_000 / cells;
+                let began = Instant::now();
+                for _ in 0..calls {
+                    ours(&cloud, &executor, &request).await;
+                }
+                rounds.push(began.elapsed().as_secs_f64() / (calls * cells) as f64);
+            }
+            peers::median(rounds)
+        });
+        let base = *first.get_or_insert(each);
+        row(
+            &format!("P12 cost per cell, {cells} cells"),
+            each * 1e9,
+            "ns",
+            Some(base * 1e9),
+        );
+    }
+}
+
+fn main() {
+    load();
+    async_fan_out(1);
+    async_fan_out(2);
+    thread_fan_out();
+    growth();
+    load();
+}

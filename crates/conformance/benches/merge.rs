@@ -37,8 +37,6 @@ fn in_memory() {
     for cells in [10, 70] {
         let lanes = lanes(cells, 100_000);
         let rows = lanes.iter().map(Vec::len).sum::<usize>();
-        let sum =
-            |merged: &mut dyn Iterator<Item = Row>| merged.fold(0_u64, |sum, row| sum ^ row.0);
         let ours = || {
             let lanes: Vec<_> = lanes.iter().map(|lane| lane.iter().copied()).collect();
             peers::seconds(1, || {

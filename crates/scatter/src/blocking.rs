@@ -16,7 +16,7 @@ use crate::ledger::Ledger;
 use crate::line::{Line, refused};
 use crate::outcome::{Outcome, Stage};
 use crate::report::ScatterReport;
-use crate::scatter::Scatter;
+use crate::scatter::{Scatter, noted, span};
 use crate::seat::Seat;
 use crate::task::CellTask;
 
@@ -42,6 +42,8 @@ impl<C: CellConnector> Scatter<'_, C> {
         T: Send + 'static,
         X: Into<CellError>,
     {
+        let _inside = span(self.choices.len()).entered();
+        let stats = self.stats.clone();
         let (ledger, shared, line) = self.prepare(executor.clock(), work, false);
         let deadline = shared.deadline;
         let mut crew = Crew {
@@ -53,7 +55,7 @@ impl<C: CellConnector> Scatter<'_, C> {
             line,
         };
         crew.wait(deadline);
-        crew.home()
+        noted(crew.home(), stats.as_ref())
     }
 }
 

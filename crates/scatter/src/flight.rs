@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cells::{CellConnector, CellError, CellId, Cells, ErrorClass, TargetError};
 use context::{Deadline, RequestContext};
 use futures_util::FutureExt;
+use tracing::Instrument;
 
 use crate::executor::{AbortTask, AsyncExecutor, Timer};
 use crate::isolation::Effect;
@@ -123,7 +124,11 @@ where
         while let Some((at, cell, permit)) = self.line.next(&self.ledger, cx.waker()) {
             let seat = Seat::new(&self.ledger, at, permit);
             let shared = Arc::clone(&self.shared);
-            match self.executor.spawn(cell, ask(shared, seat, cell)) {
+            let span = tracing::debug_span!("cell", cell = %self.ledger.label(at));
+            match self
+                .executor
+                .spawn(cell, ask(shared, seat, cell).instrument(span))
+            {
                 Ok(handle) => self.handles.push((at, handle)),
                 Err(refusal) => self.ledger.refuse(at, refused(refusal)),
             }

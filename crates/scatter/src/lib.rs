@@ -11,6 +11,9 @@
 mod outcome;
 mod report;
 
+mod explain;
+mod stats;
+
 mod policy;
 mod task;
 
@@ -28,6 +31,11 @@ mod stream;
 
 mod merge;
 
+mod operation;
+
+#[doc = include_str!("fidelity.md")]
+pub mod fidelity {}
+
 #[cfg(all(feature = "thread", feature = "tokio"))]
 pub use executor::bridged::{BridgedExecutor, BridgedTask};
 #[cfg(feature = "thread")]
@@ -37,6 +45,7 @@ pub use executor::tokio::TokioExecutor;
 pub use executor::{
     AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer,
 };
+pub use explain::{ExplainedCell, Explanation, WhenMissing};
 pub use isolation::{
     BreakerPolicy, BulkheadPolicy, Effect, Isolation, IsolationPolicy, PermitClass, Probe,
     RetryPolicy,
@@ -44,11 +53,16 @@ pub use isolation::{
 pub use merge::{
     CellRows, MergePolicy, MergeSorted, Merged, MergedRow, MissingCells, RowSink, merge_sorted,
 };
+pub use operation::{
+    Digest, InvalidRegistry, InvalidValue, Limits, Meter, Operation, OperationSpec, Operations,
+    Refused, Registry, RegistryBuilder,
+};
 pub use outcome::{
     CellFailure, Outcome, OutcomeKind, Progress, Rejection, SkipReason, Stage, TimedOut,
 };
 pub use policy::ScatterPolicy;
 pub use report::{Answers, CellReport, Counts, Incomplete, Missing, ScatterReport};
 pub use scatter::Scatter;
+pub use stats::{CellStats, Histogram, ScatterStats};
 pub use stream::ScatterStream;
 pub use task::CellTask;

@@ -139,6 +139,48 @@ impl Counts {
 
 /// Every cell's outcome, in the order in which the cells were asked for.
 ///
+/// There is no way to the answers around the missing cells, and none to forget the report:
+///
+/// ```compile_fail,E0616
+/// fn first<T>(report: &nova_scatter::ScatterReport<T>) -> &T {
+///     &report.cells[0] // private
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// fn forget<T>(make: impl Fn() -> nova_scatter::ScatterReport<T>) {
+///     make(); // must be used
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #![deny(unused_must_use)]
+/// fn forget<T>(report: nova_scatter::ScatterReport<T>) {
+///     report.into_parts(); // must be used
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// fn only_the_answers<T>(report: nova_scatter::ScatterReport<T>) -> nova_scatter::Answers<T> {
+///     report.into_parts() // a pair: the missing ones are beside them
+/// }
+/// ```
+///
+/// ```compile_fail,E0308
+/// fn unwrapped<T>(report: nova_scatter::ScatterReport<T>) -> nova_scatter::Answers<T> {
+///     report.require_all() // a result
+/// }
+/// ```
+///
+/// The same, told what the missing ones mean, compiles:
+///
+/// ```
+/// fn all<T>(report: nova_scatter::ScatterReport<T>) -> nova_scatter::Answers<T> {
+///     report.require_all().unwrap_or_default()
+/// }
+/// ```
+///
 /// The answers come out only through a method that says what a missing cell means: [`require_all`](Self::require_all),
 /// [`require_any`](Self::require_any), [`require_at_least`](Self::require_at_least) or [`into_parts`](Self::into_parts),
 /// which hands over the missing ones beside them.
@@ -232,6 +274,11 @@ impl<T> ScatterReport<T> {
             }
         }
         (answers, missing)
+    }
+
+    /// The reports in place, for this crate's own tables and figures: callers get them with the answers' owner only.
+    pub(crate) fn cells(&self) -> &[CellReport<T>] {
+        &self.cells
     }
 
     /// What a cell is called, counted in the order in which the cells were asked for.

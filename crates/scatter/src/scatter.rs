@@ -13,6 +13,7 @@ use crate::ledger::Ledger;
 use crate::line::{Admit, Line};
 use crate::policy::ScatterPolicy;
 use crate::report::ScatterReport;
+use crate::stats::ScatterStats;
 use crate::stream::ScatterStream;
 use crate::task::CellTask;
 
@@ -26,6 +27,7 @@ pub struct Scatter<'a, C: CellConnector> {
     pub(crate) isolation: Option<Isolation>,
     pub(crate) class: PermitClass,
     pub(crate) effect: Effect,
+    pub(crate) stats: Option<ScatterStats>,
 }
 
 impl<'a, C: CellConnector> Scatter<'a, C> {
@@ -39,6 +41,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
             isolation: None,
             class: PermitClass::default(),
             effect: Effect::default(),
+            stats: None,
         }
     }
 
@@ -75,6 +78,12 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         self
     }
 
+    /// Notes how long each cell let the call wait.
+    pub fn stats(mut self, stats: &ScatterStats) -> Self {
+        self.stats = Some(stats.clone());
+        self
+    }
+
     /// Says what the work does to a cell. Only what may be repeated is ever retried, and only reads are refused while a
     /// cell is left alone.
     pub fn effect(mut self, effect: Effect) -> Self {
@@ -87,12 +96,23 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     /// The work is called once per cell. Closures that share something do it by a clone inside the closure, so that no
     /// cell can change what another one reads (W-33):
     ///
-    /// ```ignore
-    /// let query = Arc::new(query);
-    /// scatter.run(&executor, move |task| {
-    ///     let query = Arc::clone(&query);
-    ///     async move { ask(task.cell().database(), &query).await }
-    /// })
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use cells::{CellConnector, CellError};
+    /// # use nova_scatter::{AsyncExecutor, CellTask, Scatter, ScatterReport};
+    /// # async fn ask<D>(_: &D, _: &str) -> Result<u64, CellError> { Ok(1) }
+    /// async fn count<C: CellConnector>(
+    ///     scatter: Scatter<'_, C>,
+    ///     executor: &impl AsyncExecutor,
+    ///     query: String,
+    /// ) -> ScatterReport<u64> {
+    ///     let query = Arc::new(query);
+    ///     let work = move |task: CellTask<C>| {
+    ///         let query = Arc::clone(&query);
+    ///         async move { ask(task.cell().database(), &query).await }
+    ///     };
+    ///     scatter.run(executor, work).await
+    /// }
     /// ```
     ///
     /// # Cancel safety
@@ -105,9 +125,10 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
-        let mut flight = self.take_off(executor, work, false);
-        poll_fn(|cx| flight.poll_settled(cx)).await;
-        flight.land()
+        let (span, stats) = (span(self.choices.len()), self.stats.clone());
+        let mut flight = span.in_scope(|| self.take_off(executor, work, false));
+        poll_fn(|cx| span.in_scope(|| flight.poll_settled(cx))).await;
+        span.in_scope(|| noted(flight.land(), stats.as_ref()))
     }
 
     /// Runs async work in every cell and gives each cell's report as it comes; see [`ScatterStream`].
@@ -165,4 +186,29 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         };
         (ledger, shared, Line::new(limit, admit, deadline, clock))
     }
+}
+
+/// One span per call; each attempt's own is inside it.
+pub(crate) fn span(cells: usize) -> tracing::Span {
+    tracing::debug_span!(
+        "scatter",
+        cells,
+        answered = tracing::field::Empty,
+        critical = tracing::field::Empty,
+    )
+}
+
+/// Notes a report where the caller and the span want it.
+pub(crate) fn noted<T>(report: ScatterReport<T>, stats: Option<&ScatterStats>) -> ScatterReport<T> {
+    let span = tracing::Span::current();
+    if !span.is_disabled() {
+        span.record("answered", report.counts().answered);
+        if let Some(label) = report.critical().and_then(|at| report.label(at)) {
+            span.record("critical", tracing::field::display(label));
+        }
+    }
+    if let Some(stats) = stats {
+        stats.note(&report);
+    }
+    report
 }

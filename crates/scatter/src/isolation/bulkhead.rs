@@ -181,11 +181,11 @@ mod tests {
                             prop_assert!(false, "another class took it");
                         }
                     }
-                    Event::Poll(at) if at < waiting.len() => {
-                        if bulkhead.poll(class, waiting[at], Waker::noop()) {
-                            waiting.remove(at);
-                            held += 1;
-                        }
+                    Event::Poll(at)
+                        if at < waiting.len() && bulkhead.poll(class, waiting[at], Waker::noop()) =>
+                    {
+                        waiting.remove(at);
+                        held += 1;
                     }
                     Event::Cancel(at) if at < waiting.len() => {
                         bulkhead.cancel(class, waiting.remove(at));

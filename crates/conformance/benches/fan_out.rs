@@ -104,14 +104,17 @@ fn async_fan_out(workers: usize) {
     }
 }
 
+/// A cell, and where its answer goes.
+type HandJob = (usize, Sender<(usize, u64)>);
+
 /// By hand: workers on a channel, results through another, a deadline for all.
 struct HandPool {
-    jobs: Sender<(usize, Sender<(usize, u64)>)>,
+    jobs: Sender<HandJob>,
 }
 
 impl HandPool {
     fn new(workers: usize) -> Self {
-        let (jobs, queue): (_, Receiver<(usize, Sender<(usize, u64)>)>) = bounded(4096);
+        let (jobs, queue): (_, Receiver<HandJob>) = bounded(4096);
         for _ in 0..workers {
             let queue = queue.clone();
             std::thread::spawn(move || {

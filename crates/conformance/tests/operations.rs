@@ -51,7 +51,7 @@ impl Operation for ReadNumbers {
 
 fn operations(cloud: &FakeCloud, admins_only: bool) -> Operations<HonestConnector> {
     let registry = RegistryBuilder::default()
-        .add(ReadNumbers { version: 1 }.spec())
+        .register(ReadNumbers { version: 1 }.spec())
         .expect("one operation")
         .freeze();
     let isolation = Isolation::new(IsolationPolicy::default());

@@ -42,7 +42,7 @@ impl RegistryBuilder {
     ///
     /// # Errors
     /// [`InvalidRegistry`] where its name is none, or name and version are there already.
-    pub fn add(mut self, spec: OperationSpec) -> Result<Self, InvalidRegistry> {
+    pub fn register(mut self, spec: OperationSpec) -> Result<Self, InvalidRegistry> {
         let letter =
             |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte);
         if spec.name.is_empty() || spec.name.len() > 64 || !spec.name.bytes().all(letter) {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     fn digest(specs: &[OperationSpec]) -> Digest {
-        let add = |builder: RegistryBuilder, spec: &OperationSpec| builder.add(spec.clone());
+        let add = |builder: RegistryBuilder, spec: &OperationSpec| builder.register(spec.clone());
         specs
             .iter()
             .try_fold(RegistryBuilder::default(), add)
@@ -147,11 +147,11 @@ mod tests {
     #[test]
     fn a_name_and_version_stand_for_one_operation() {
         let twice = RegistryBuilder::default()
-            .add(spec("a", 1))
+            .register(spec("a", 1))
             .unwrap()
-            .add(spec("a", 2));
+            .register(spec("a", 2));
         assert_eq!(twice.unwrap_err(), InvalidRegistry::Twice("a", 1));
-        let shout = RegistryBuilder::default().add(spec("DROP TABLE", 1));
+        let shout = RegistryBuilder::default().register(spec("DROP TABLE", 1));
         assert_eq!(shout.unwrap_err(), InvalidRegistry::Name("DROP TABLE"));
     }
 }

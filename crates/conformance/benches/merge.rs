@@ -82,8 +82,8 @@ async fn by_hand(lanes: &[Vec<Row>]) -> usize {
     }
     let mut heap = std::collections::BinaryHeap::new();
     let mut count = 0;
-    for at in 0..receivers.len() {
-        if let Some(row) = pull(&mut receivers[at]).await {
+    for (at, lane) in receivers.iter_mut().enumerate() {
+        if let Some(row) = pull(lane).await {
             heap.push(std::cmp::Reverse((row.0, at, row.1)));
         }
     }

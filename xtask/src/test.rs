@@ -14,7 +14,9 @@ use crate::tools::{self, NEXTEST};
 pub(crate) fn run(project: &Project) -> Result<Closing> {
     let nextest = tools::need(project, &NEXTEST)?;
     // The black-box tests run the built command and build it where it is missing: once here, not in the first tests' time.
-    project.cmd("cargo", "build --locked --package cellctl").run()?;
+    project
+        .cmd("cargo", "build --locked --package cellctl")
+        .run()?;
     // Watching means piping, and a pipe would cost the colours.
     let color = if std::io::stderr().is_terminal() {
         "always"

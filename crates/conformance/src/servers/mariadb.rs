@@ -46,6 +46,12 @@ impl MariaDb {
         let ids = Ids::of("mysql")?;
         Ids::own(ids, folder.path())?;
         let data = folder.path().join("data");
+        // A folder of its own: a server that starts removes what it takes for its leftovers, and in /tmp that is another's.
+        let temporary = folder.path().join("tmp");
+        std::fs::create_dir(&temporary)
+            .map_err(ServerError::io("no folder for temporary tables"))?;
+        Ids::own(ids, &temporary)?;
+        let temporary = format!("--tmpdir={}", temporary.display());
         let small = ["--innodb-log-file-size=4M", "--innodb-buffer-pool-size=16M"];
         let mut install = Command::new(installer);
         install
@@ -53,7 +59,8 @@ impl MariaDb {
             .arg(format!("--datadir={}", data.display()))
             .args(["--auth-root-authentication-method=normal", "--skip-test-db"])
             .args(ids.map(|_| "--user=mysql"))
-            .args(small);
+            .args(small)
+            .arg(&temporary);
         run("mariadb-install-db", &mut install)?;
 
         let init = folder.path().join("init.sql");
@@ -78,6 +85,7 @@ impl MariaDb {
             "--skip-name-resolve".into(),
             "--innodb-flush-log-at-trx-commit=0".into(),
             "--max-connections=64".into(),
+            temporary,
         ];
         command.extend(small.map(String::from));
         command.extend(ids.map(|_| "--user=mysql".to_owned()));

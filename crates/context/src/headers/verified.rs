@@ -5,6 +5,7 @@
 //! can make, so it has to be made: [`UpstreamTrust`].
 
 use std::net::IpAddr;
+use std::time::SystemTime;
 
 use super::names::{IDENTITY_HEADERS, TOKEN_HEADERS, canonical};
 use super::problem::{HeaderFault, HeaderProblem, InvalidHeaders};
@@ -44,7 +45,10 @@ impl VerifiedHeaders {
         service: Option<(AuthToken, VerifiedToken)>,
     ) -> Self {
         let (token, verified) = user;
-        token.set_end(verified.expires_at);
+        // A user's token that has ended, and counts because a service vouches for it, is still to be passed on.
+        if verified.expires_at > SystemTime::now() {
+            token.set_end(verified.expires_at);
+        }
         let service = service.map(|(token, verified)| {
             token.set_end(verified.expires_at);
             ServiceIdentity {

@@ -58,4 +58,16 @@ pub trait TokenVerifier: Send + Sync {
     /// # Cancel safety
     /// Dropping the future gives the question up; no verdict is remembered half-made.
     async fn verify(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError>;
+
+    /// Verifies the token of a user whose request a service passes on with a good token of its own: one that has ended
+    /// meanwhile may still count (Keystone's `allow_expired`, 8.1). By default it does not.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    ///
+    /// # Cancel safety
+    /// As [`verify`](Self::verify).
+    async fn verify_vouched_for(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
+        self.verify(token).await
+    }
 }

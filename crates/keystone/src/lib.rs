@@ -1,0 +1,86 @@
+//! Keystone, asked over HTTP: whose a token is ([`KeystoneVerifier`]), and the service's own token ([`ServiceUser`]).
+//!
+//! Words: the *service user* is this process's account in Keystone, its token is the *own* token; the *subject* is the
+//! user's token that a request brought; a *verdict* is what Keystone says of a subject: good or refused. Anything else
+//! (silence, garbage, a redirect, a 503, a 403) is no verdict: the caller hears "unavailable" and nothing is remembered.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use context::{AuthToken, Guard, TokenPolicy, TokenPurpose, TokenVerifier as _};
+//! use nova_keystone::{
+//!     COMPONENT, ClientOptions, Credential, DomainRef, KeystoneUrl, KeystoneVerifier, Named, Password, Scope,
+//!     ServiceUser, ServiceUserOptions, VerifierOptions,
+//! };
+//! # async fn run(password: String, header: String) -> Result<(), Box<dyn std::error::Error>> {
+//! let in_default = |name: &str| Named::Name { name: name.into(), domain: DomainRef::Id("default".into()) };
+//! let guard = Arc::new(Guard {
+//!     tokens: TokenPolicy::default().grant(COMPONENT, TokenPurpose::Keystone),
+//!     ..Guard::default()
+//! });
+//! let service = ServiceUser::new(
+//!     KeystoneUrl::parse("https://identity.example.org/v3")?,
+//!     Credential::Password {
+//!         user: in_default("nova"),
+//!         password: Password::new(password),
+//!         scope: Scope::Project(in_default("service")),
+//!     },
+//!     guard,
+//!     &ClientOptions::default(),
+//!     ServiceUserOptions::default(),
+//! )?;
+//! let verifier = KeystoneVerifier::new(service, VerifierOptions::default());
+//! let verified = verifier.verify(&AuthToken::parse(header)?).await?;
+//! println!("{:?} until {:?}", verified.identity.user.id, verified.expires_at);
+//! # Ok(()) }
+//! ```
+//!
+//! # What becomes of keystonemiddleware's behaviour (nova-facts §8)
+//!
+//! | Nova's | here |
+//! | --- | --- |
+//! | `GET /v3/auth/tokens` with the service's token, 200 / 404 (8.1) | same; a 200 whose token has ended by this clock is refused, as there |
+//! | cache of 300 s by the token's hash, good and bad alike (8.1) | hardened: SHA-256; 60 s good and never past the token's end, 10 s bad; good and bad bounded apart, the good ones in bytes, too; single-flight; `forget`, `revoke` |
+//! | own token refused: one retry **without** `allow_expired` (8.1, W-28) | hardened: the very same question once more with a new token, then "unavailable"; a fresh token that is refused holds further attempts off |
+//! | 403 of the service's own roles | hardened: "unavailable", blamed on the service user; nothing remembered |
+//! | Keystone unreachable: 503 (8.1) | same ([`VerifyError::Unavailable`](context::VerifyError)), within a budget; delay mode left out |
+//! | a service's token permits an expired user token (8.1) | same: [`verify_vouched_for`](context::TokenVerifier::verify_vouched_for); such verdicts are never remembered. The service's roles are checked by `context`'s layer |
+//! | access rules of application credentials are enforced (8.1) | refused: tokens with access rules are not taken, by Keystone (this client does not claim to enforce them) and here |
+//! | headers into the WSGI environment (8.1, 8.2, W-29) | left out: `context` makes the request's context of the verdict; nothing passes through headers |
+//! | catalog of the token, grouped to the v2 header form (8.3) | hardened: read in v3 form, checked, Nova's service types only unless told otherwise; a malformed one is "unavailable", not a 500 |
+//! | Fernet or JWS, any length (8.4) | same: shapes are recognised by `context`, never required; Keystone decides |
+//! | JWS signature | feature `jws`: refused before Keystone is asked if no known key made it; never accepted without Keystone |
+//! | password or application credential of `[keystone_authtoken]` | same; renewed ahead of its end, one authentication however many wait, a pause after failures |
+//! | redirects followed, proxies of the environment used, `insecure` | left out, on purpose |
+//!
+//! # What it cannot do
+//! Tokens and passwords are wiped where this crate holds them, header values and bodies when the HTTP client drops them;
+//! the client's own write and read buffers, and TLS's, are not wiped.
+
+mod error;
+mod trust;
+mod url;
+
+mod password;
+mod wiped;
+
+mod answer;
+mod client;
+mod credential;
+mod flight;
+
+mod plugin;
+mod service_user;
+
+mod cache;
+mod table;
+mod verifier;
+
+pub use client::{ClientError, ClientOptions};
+pub use credential::{ApplicationCredential, Credential, DomainRef, Named, Scope};
+pub use error::KeystoneError;
+pub use password::Password;
+pub use plugin::NoCurrentToken;
+pub use service_user::{ServiceUser, ServiceUserOptions};
+pub use trust::{Authorities, InvalidTrust, TrustRoots};
+pub use url::{InvalidKeystoneUrl, KeystoneUrl};
+pub use verifier::{COMPONENT, KeystoneVerifier, VerifierOptions};

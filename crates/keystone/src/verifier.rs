@@ -1,0 +1,342 @@
+//! Asks Keystone what users' tokens are worth, and remembers the answers for a while.
+//!
+//! Keystone's 401 is about the service's own token, its 404 about the user's: the first is answered by one new token and
+//! one more try of the very same question (W-28), the second is a verdict. Everything else is no verdict, so the caller
+//! hears "unavailable" and nothing is remembered.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use context::{
+    AuthToken, CatalogRules, Deadline, GrantedToken, TokenAccess, TokenFingerprint, TokenOwner,
+    TokenVerifier, VerifiedToken, VerifyError,
+};
+use reqwest::StatusCode;
+use tokio::time::{Instant, timeout};
+
+use crate::answer;
+use crate::cache::{Cache, CacheBounds, Ended, Now, Verdict};
+use crate::error::KeystoneError;
+use crate::flight::{Flights, Joined};
+use crate::service_user::ServiceUser;
+use crate::table::Bounds;
+
+/// How this crate names itself to the token policy: grant it
+/// [`TokenPurpose::Keystone`](context::TokenPurpose::Keystone).
+pub const COMPONENT: &str = "nova-keystone";
+
+type Outcome = Result<Verdict, Arc<KeystoneError>>;
+
+/// What a verifier remembers and asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VerifierOptions {
+    /// How long a good token is believed without asking again: as long may a revocation go unnoticed.
+    pub ttl: Duration,
+    /// How long a refused token stays refused without asking again.
+    pub refused_ttl: Duration,
+    /// The most good verdicts kept.
+    pub capacity: usize,
+    /// The most bytes of Keystone's answers that the good verdicts were read from, together.
+    pub capacity_bytes: usize,
+    /// The most refusals kept.
+    pub refused_capacity: usize,
+    /// What a catalog may be; `None` asks Keystone for none.
+    pub catalog: Option<CatalogRules>,
+    /// Time for one verification: getting the service's own token, asking, and asking once more after a 401.
+    pub budget: Duration,
+}
+
+impl Default for VerifierOptions {
+    /// 60 s (keystonemiddleware: 300 s, for both); 10 s; 16384 good ones of at most 64 MiB; 16384 bad ones; Nova's
+    /// service types; 8 s.
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(60),
+            refused_ttl: Duration::from_secs(10),
+            capacity: 16_384,
+            capacity_bytes: 64 << 20,
+            refused_capacity: 16_384,
+            catalog: Some(CatalogRules::nova()),
+            budget: Duration::from_secs(8),
+        }
+    }
+}
+
+/// Verifies tokens with Keystone. Cloning shares the cache.
+#[derive(Clone)]
+pub struct KeystoneVerifier(Arc<Inner>);
+
+struct Inner {
+    service: ServiceUser,
+    cache: Cache,
+    flights: Arc<Flights<(TokenFingerprint, Ended), Outcome>>,
+    options: VerifierOptions,
+}
+
+impl KeystoneVerifier {
+    /// A verifier that asks with this service user's token: its roles must let it validate others' tokens.
+    #[must_use]
+    pub fn new(service: ServiceUser, options: VerifierOptions) -> Self {
+        let cache = Cache::new(CacheBounds {
+            good: Bounds {
+                entries: options.capacity,
+                weight: options.capacity_bytes,
+            },
+            bad: options.refused_capacity,
+            good_ttl: options.ttl,
+            bad_ttl: options.refused_ttl,
+        });
+        Self(Arc::new(Inner {
+            service,
+            cache,
+            flights: Flights::new(),
+            options,
+        }))
+    }
+
+    /// As [`verify`](TokenVerifier::verify), without a copy of the verdict, and by the caller's own deadline if that is
+    /// earlier than the verifier's budget.
+    ///
+    /// # Errors
+    /// As [`verify`](TokenVerifier::verify).
+    ///
+    /// # Cancel safety
+    /// As [`verify`](TokenVerifier::verify).
+    pub async fn verify_by(
+        &self,
+        token: &AuthToken,
+        deadline: Option<Deadline>,
+    ) -> Result<Arc<VerifiedToken>, VerifyError> {
+        self.0.verify(token, Ended::Refused, deadline).await
+    }
+
+    /// Forgets what is known of a token, at logout or when somebody else says it was revoked. An answer that is on its
+    /// way is not remembered either.
+    pub fn forget(&self, token: &AuthToken) {
+        self.0.forget(&token.fingerprint());
+    }
+
+    /// Has Keystone revoke a token, then wipes it for every holder. A token that Keystone does not know is revoked.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unavailable`]: Keystone was not told. The token is forgotten here all the same.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves it open whether Keystone was told; the token is forgotten before it is.
+    pub async fn revoke(&self, token: &AuthToken) -> Result<(), VerifyError> {
+        self.forget(token);
+        let inner = &self.0;
+        let budget = inner.options.budget;
+        let revoked = timeout(budget, inner.revoke(token)).await;
+        revoked
+            .unwrap_or(Err(Arc::new(KeystoneError::Timeout { budget })))
+            .map_err(unavailable)?;
+        // Whoever asked between the two may have been told that it is good.
+        self.forget(token);
+        token.wipe();
+        Ok(())
+    }
+
+    /// How many verdicts are remembered: good ones, refusals. For metrics.
+    #[must_use]
+    pub fn remembered(&self) -> (usize, usize) {
+        self.0.cache.len()
+    }
+}
+
+fn unavailable(error: Arc<KeystoneError>) -> VerifyError {
+    VerifyError::Unavailable(Box::new(error))
+}
+
+#[async_trait]
+impl TokenVerifier for KeystoneVerifier {
+    async fn verify(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
+        let verified = self.0.verify(token, Ended::Refused, None).await?;
+        Ok(VerifiedToken::clone(&verified))
+    }
+
+    async fn verify_vouched_for(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
+        let verified = self.0.verify(token, Ended::Allowed, None).await?;
+        Ok(VerifiedToken::clone(&verified))
+    }
+}
+
+fn now() -> Now {
+    Now {
+        steady: Instant::now().into_std(),
+        wall: SystemTime::now(),
+    }
+}
+
+impl Inner {
+    async fn verify(
+        self: &Arc<Self>,
+        token: &AuthToken,
+        ended: Ended,
+        deadline: Option<Deadline>,
+    ) -> Result<Arc<VerifiedToken>, VerifyError> {
+        if token.is_wiped() {
+            return Err(VerifyError::Invalid);
+        }
+        let key = token.fingerprint();
+        let outcome = match self.cache.get(&key, ended, now()) {
+            Some(verdict) => Ok(verdict),
+            None => self.ask(token, ended, deadline).await,
+        };
+        match outcome.map_err(unavailable)? {
+            Verdict::Good(verified) => Ok(verified),
+            Verdict::Bad => Err(VerifyError::Invalid),
+        }
+    }
+
+    /// Joins whoever asks the same already, or asks.
+    async fn ask(
+        self: &Arc<Self>,
+        token: &AuthToken,
+        ended: Ended,
+        deadline: Option<Deadline>,
+    ) -> Outcome {
+        let key = token.fingerprint();
+        let joined = self.flights.join(
+            (key, ended),
+            || self.cache.get(&key, ended, now()).map(Ok),
+            |ticket| {
+                let (inner, token) = (Arc::clone(self), token.clone());
+                async move {
+                    let budget = inner.options.budget;
+                    let answered = timeout(budget, inner.verdict(&token, ended)).await;
+                    let answered =
+                        answered.unwrap_or(Err(Arc::new(KeystoneError::Timeout { budget })));
+                    let (verdict, weight) = answered?;
+                    ticket.land(|| inner.cache.put(key, ended, &verdict, weight, now()));
+                    Ok(verdict)
+                }
+            },
+            Err(Arc::new(KeystoneError::Panicked)),
+        );
+        let flight = match joined {
+            Joined::Landed(outcome) => return outcome,
+            Joined::Aloft(flight) => flight,
+        };
+        match deadline {
+            None => flight.await,
+            Some(deadline) => {
+                let budget = deadline.remaining();
+                let answered = timeout(budget, flight).await;
+                answered.unwrap_or(Err(Arc::new(KeystoneError::Timeout { budget })))
+            }
+        }
+    }
+
+    /// Keystone's verdict and the size of its answer.
+    async fn verdict(
+        &self,
+        token: &AuthToken,
+        ended: Ended,
+    ) -> Result<(Verdict, usize), Arc<KeystoneError>> {
+        // The same question both times: Nova's middleware drops `allow_expired` from the second (W-28).
+        let mut question: Vec<(&str, &str)> = Vec::new();
+        if ended == Ended::Allowed {
+            question.push(("allow_expired", "1"));
+        }
+        if self.options.catalog.is_none() {
+            question.push(("nocatalog", "1"));
+        }
+        for _ in 0..2 {
+            let own = self.service.token().await?;
+            let Some((granted, subject)) = self.open(&own, token)? else {
+                return Ok((Verdict::Bad, 0));
+            };
+            let answer = self
+                .service
+                .client()
+                .validate(&granted, &subject, &question)
+                .await;
+            let answer = match answer {
+                // The user's token ended while the question was put.
+                Err(KeystoneError::Gone(_)) if token.is_wiped() => return Ok((Verdict::Bad, 0)),
+                Err(KeystoneError::Gone(_)) => continue,
+                answer => answer?,
+            };
+            match answer.status {
+                StatusCode::OK => {
+                    let rules = self.options.catalog.unwrap_or_default();
+                    let verified = answer::read(&answer.body, &rules)?;
+                    return Ok((accept(verified, ended), answer.body.len()));
+                }
+                StatusCode::NOT_FOUND => return Ok((Verdict::Bad, 0)),
+                StatusCode::UNAUTHORIZED => self.service.rejected(&own),
+                StatusCode::FORBIDDEN => return Err(KeystoneError::NotAllowed.into()),
+                status => return Err(unexpected(status).into()),
+            }
+        }
+        Err(KeystoneError::OwnToken.into())
+    }
+
+    async fn revoke(&self, token: &AuthToken) -> Result<(), Arc<KeystoneError>> {
+        for _ in 0..2 {
+            let own = self.service.token().await?;
+            let Some((granted, subject)) = self.open(&own, token)? else {
+                return Ok(());
+            };
+            let answer = self.service.client().revoke(&granted, &subject).await?;
+            match answer.status {
+                StatusCode::NO_CONTENT | StatusCode::NOT_FOUND => return Ok(()),
+                StatusCode::UNAUTHORIZED => self.service.rejected(&own),
+                StatusCode::FORBIDDEN => return Err(KeystoneError::NotAllowed.into()),
+                status => return Err(unexpected(status).into()),
+            }
+        }
+        Err(KeystoneError::OwnToken.into())
+    }
+
+    /// Opens both tokens for Keystone, by policy and in the journal; `None` where the user's is wiped.
+    fn open(
+        &self,
+        own: &AuthToken,
+        token: &AuthToken,
+    ) -> Result<Option<(GrantedToken, GrantedToken)>, KeystoneError> {
+        if token.is_wiped() {
+            return Ok(None);
+        }
+        let access = TokenAccess::for_keystone(COMPONENT);
+        let open = |token, owner| self.service.guard().open(token, &access, owner, None);
+        let own = open(own, TokenOwner::Service).map_err(KeystoneError::Guard)?;
+        let subject = open(token, TokenOwner::User).map_err(KeystoneError::Guard)?;
+        Ok(Some((own, subject)))
+    }
+
+    fn forget(&self, key: &TokenFingerprint) {
+        // Flights first: one that has landed has put its verdict where the next two lines find it.
+        for ended in [Ended::Refused, Ended::Allowed] {
+            self.flights.ground(&(*key, ended));
+        }
+        self.cache.remove(key);
+    }
+}
+
+/// Keystone said yes; this side looks at the end itself, as keystonemiddleware does.
+fn accept(verified: Option<VerifiedToken>, ended: Ended) -> Verdict {
+    match verified {
+        Some(verified) if ended == Ended::Allowed || verified.expires_at > SystemTime::now() => {
+            Verdict::Good(Arc::new(verified))
+        }
+        _ => Verdict::Bad,
+    }
+}
+
+fn unexpected(status: StatusCode) -> KeystoneError {
+    KeystoneError::Status {
+        status: status.as_u16(),
+    }
+}
+
+impl std::fmt::Debug for KeystoneVerifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeystoneVerifier")
+            .field("service", &self.0.service)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,266 @@
+//! The verifier and the service user against a real Keystone: issue, validate, catalog, expire, revoke, wrong password,
+//! application credential, a crowd at the moment of expiry, restarts. Misbehaving peers are `faults.rs`'s matter.
+//!
+//! Starting one takes seconds, so a test asks its Keystone several things.
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod support;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use context::{
+    AuthToken, CatalogRules, EndpointQuery, Interface, TokenShape, TokenVerifier as _, VerifyError,
+};
+use nova_keystone::{
+    ApplicationCredential, Credential, KeystoneError, KeystoneVerifier, Named, Password, Scope,
+    VerifierOptions,
+};
+use serde_json::json;
+use support::cloud::{Admin, password_token};
+use support::environment::{PASSWORD, Settings};
+use support::real::Keystone;
+use support::{by_name, service_user, verifier_options};
+
+const ISSUED: &str = "POST /v3/auth/tokens? 201";
+
+async fn token_of(keystone: &Keystone, user: &str) -> AuthToken {
+    let (text, _) = password_token(&keystone.url(), user, "password").await;
+    AuthToken::parse(text).unwrap()
+}
+
+fn assert_refused<T: std::fmt::Debug>(outcome: Result<T, VerifyError>) {
+    assert!(matches!(outcome, Err(VerifyError::Invalid)), "{outcome:?}");
+}
+
+fn reason<T: std::fmt::Debug>(outcome: Result<T, VerifyError>) -> Arc<KeystoneError> {
+    match outcome {
+        Err(VerifyError::Unavailable(source)) => *source.downcast().unwrap(),
+        other => panic!("{other:?} is a verdict"),
+    }
+}
+
+/// All services, remembering nothing.
+fn forgetful() -> VerifierOptions {
+    let mut options = verifier_options();
+    options.ttl = Duration::ZERO;
+    options.refused_ttl = Duration::ZERO;
+    options.catalog = Some(CatalogRules::default());
+    options
+}
+
+#[tokio::test]
+async fn a_users_token_is_what_keystone_says_until_it_is_revoked() {
+    let keystone = Keystone::start(&Settings::default());
+    let admin = Admin::of(&keystone).await;
+    let alice = admin.user("alice", "password", "member").await;
+    let service = keystone.admin();
+    let mut options = verifier_options();
+    options.catalog = Some(CatalogRules::default());
+    let verifier = KeystoneVerifier::new(service.clone(), options);
+
+    let token = token_of(&keystone, "alice").await;
+    assert_eq!(token.shape(), TokenShape::Fernet);
+    let verified = verifier.verify(&token).await.unwrap();
+    let identity = &verified.identity;
+    assert_eq!(identity.user.id.as_ref().unwrap().as_str(), alice);
+    assert_eq!(identity.user.name.as_deref(), Some("alice"));
+    assert_eq!(
+        identity.user.domain.id.as_ref().unwrap().as_str(),
+        "default"
+    );
+    assert_eq!(
+        identity.project.id.as_ref().unwrap().as_str(),
+        admin.project
+    );
+    assert!(identity.system_scope.is_none() && identity.domain.id.is_none());
+    // Bootstrap lets `member` imply `reader`.
+    assert!(verified.roles.contains("member") && verified.roles.contains("reader"));
+    assert!(!verified.roles.contains("admin"));
+    let left = verified
+        .expires_at
+        .duration_since(SystemTime::now())
+        .unwrap();
+    assert!((3500..=3600).contains(&left.as_secs()), "{left:?}");
+    let query = EndpointQuery::service("identity").interface(Interface::Public);
+    let found = verified.catalog.url_for(&query).unwrap();
+    assert_eq!(found.as_str(), "http://127.0.0.1:5000/v3");
+
+    // Asked once, remembered; without the catalog where none is wanted.
+    verifier.verify(&token).await.unwrap();
+    assert_eq!(keystone.count("GET /v3/auth/tokens? 200"), 1);
+    let mut options = verifier_options();
+    options.catalog = None;
+    let bare = KeystoneVerifier::new(service.clone(), options);
+    assert!(bare.verify(&token).await.unwrap().catalog.is_empty());
+    assert_eq!(keystone.count("GET /v3/auth/tokens?nocatalog=1 200"), 1);
+
+    // Tokens nobody issued, one of them cut from a real one.
+    assert_refused(verifier.verify(&support::made_up('x')).await);
+    let (mut text, _) = password_token(&keystone.url(), "alice", "password").await;
+    text.truncate(text.len() - 4);
+    assert_refused(verifier.verify(&AuthToken::parse(text).unwrap()).await);
+
+    // Revoked through the verifier: at once, for everybody.
+    let fresh = KeystoneVerifier::new(service.clone(), forgetful());
+    let (text, _) = password_token(&keystone.url(), "alice", "password").await;
+    let (first, second) = (
+        AuthToken::parse(text.clone()).unwrap(),
+        AuthToken::parse(text).unwrap(),
+    );
+    fresh.verify(&second).await.unwrap();
+    verifier.revoke(&first).await.unwrap();
+    assert!(first.is_wiped());
+    assert_refused(fresh.verify(&second).await);
+
+    // Revoked behind its back: remembered for its time, refused once forgotten.
+    admin.disable(&alice).await;
+    verifier.verify(&token).await.unwrap();
+    verifier.forget(&token);
+    assert_refused(verifier.verify(&token).await);
+}
+
+#[tokio::test]
+async fn every_credential_gets_what_it_is_worth() {
+    let keystone = Keystone::start(&Settings::default());
+    let admin = Admin::of(&keystone).await;
+    admin.user("plain", "password", "reader").await;
+    let url = keystone.url();
+
+    let wrong = service_user(&url, support::admin("not the password"));
+    let error = wrong.token().await.unwrap_err();
+    assert!(matches!(*error, KeystoneError::Credentials), "{error:?}");
+
+    // A service user that may not validate tokens is to blame itself, not the user's token.
+    let plain = Credential::Password {
+        user: by_name("plain"),
+        password: Password::new("password".to_owned()),
+        scope: Scope::Project(Named::Id(admin.project.clone())),
+    };
+    let plain = KeystoneVerifier::new(service_user(&url, plain), forgetful());
+    let subject = keystone.admin().token().await.unwrap();
+    let error = reason(plain.verify(&subject).await);
+    assert!(matches!(*error, KeystoneError::NotAllowed), "{error:?}");
+
+    let system = Credential::Password {
+        user: Named::Id(admin.user.clone()),
+        password: Password::new(PASSWORD.to_owned()),
+        scope: Scope::System,
+    };
+    let system = service_user(&url, system);
+    let verified = system.verified().await.unwrap();
+    assert_eq!(verified.identity.system_scope.as_deref(), Some("all"));
+    assert!(verified.identity.project.id.is_none());
+
+    let (id, secret) = admin.application_credential("nova", None).await;
+    for credential in [
+        ApplicationCredential::Id(id),
+        ApplicationCredential::Name {
+            name: "nova".to_owned(),
+            user: by_name("admin"),
+        },
+    ] {
+        let credential = Credential::ApplicationCredential {
+            credential,
+            secret: Password::new(secret.clone()),
+        };
+        let service = service_user(&url, credential);
+        let verifier = KeystoneVerifier::new(service.clone(), forgetful());
+        let verified = verifier
+            .verify(&service.token().await.unwrap())
+            .await
+            .unwrap();
+        assert_eq!(verified.identity.user.name.as_deref(), Some("admin"));
+        // And it is good for validating others' tokens.
+        verifier.verify(&subject).await.unwrap();
+    }
+
+    // What holds its bearer to rules that nobody here enforces is not taken.
+    let rules = json!([{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]);
+    let (id, secret) = admin.application_credential("held", Some(rules)).await;
+    let held = service_user(
+        &url,
+        Credential::ApplicationCredential {
+            credential: ApplicationCredential::Id(id),
+            secret: Password::new(secret),
+        },
+    );
+    let error = held.token().await.unwrap_err();
+    assert!(matches!(*error, KeystoneError::Field { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_end_and_a_crowd_at_that_moment_authenticates_once() {
+    let keystone = Keystone::start(&Settings {
+        expiration: 8,
+        ..Settings::default()
+    });
+    let service = keystone.admin();
+    let verifier = KeystoneVerifier::new(service.clone(), verifier_options());
+    let (text, _) = password_token(&keystone.url(), "admin", PASSWORD).await;
+    let read = || AuthToken::parse(text.clone()).unwrap();
+    let end = verifier.verify(&read()).await.unwrap().expires_at;
+
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    while SystemTime::now() < end || service.current().is_some() {
+        ticks.tick().await;
+    }
+    let before = keystone.count(ISSUED);
+    let barrier = Arc::new(tokio::sync::Barrier::new(4000));
+    let crowd: Vec<_> = (0..4000)
+        .map(|_| {
+            let (service, barrier) = (service.clone(), barrier.clone());
+            tokio::spawn(async move {
+                barrier.wait().await;
+                service.token().await.map(|token| token.fingerprint())
+            })
+        })
+        .collect();
+    let mut tokens = Vec::new();
+    for task in crowd {
+        tokens.push(task.await.unwrap().unwrap());
+    }
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1);
+    assert_eq!(keystone.count(ISSUED), before + 1);
+
+    // The user's token has ended: refused, although it was remembered as good; unless a service vouches for it.
+    assert_refused(verifier.verify(&read()).await);
+    let verified = verifier.verify_vouched_for(&read()).await.unwrap();
+    assert_eq!(verified.expires_at, end);
+    assert_refused(verifier.verify(&read()).await);
+}
+
+#[tokio::test]
+async fn a_restart_of_keystone_costs_an_outage_and_nothing_else() {
+    let mut keystone = Keystone::start(&Settings::default());
+    let service = keystone.admin();
+    let verifier = KeystoneVerifier::new(service.clone(), forgetful());
+    let (text, _) = password_token(&keystone.url(), "admin", PASSWORD).await;
+    let token = AuthToken::parse(text).unwrap();
+    verifier.verify(&token).await.unwrap();
+    let own = service.token().await.unwrap();
+
+    keystone.kill();
+    let error = reason(verifier.verify(&token).await);
+    assert!(matches!(*error, KeystoneError::Connect(_)), "{error:?}");
+    assert!(error.is_retryable());
+
+    keystone.serve();
+    verifier.verify(&token).await.unwrap();
+    // The old own token is still good, so nobody authenticated again.
+    assert_eq!(
+        service.token().await.unwrap().fingerprint(),
+        own.fingerprint()
+    );
+
+    // With new keys Keystone knows no old token: the service's is got anew, the user's is refused.
+    keystone.kill();
+    keystone.forget_keys();
+    keystone.serve();
+    assert_refused(verifier.verify(&token).await);
+    assert!(own.is_wiped());
+    let new = service.token().await.unwrap();
+    assert_ne!(new.fingerprint(), own.fingerprint());
+    verifier.verify(&new).await.unwrap();
+}

@@ -72,12 +72,16 @@ mod plugin;
 mod service_user;
 
 mod cache;
+#[cfg(feature = "jws")]
+mod jws;
 mod table;
 mod verifier;
 
 pub use client::{ClientError, ClientOptions};
 pub use credential::{ApplicationCredential, Credential, DomainRef, Named, Scope};
 pub use error::KeystoneError;
+#[cfg(feature = "jws")]
+pub use jws::{InvalidJwsKeys, JwsKeys};
 pub use password::Password;
 pub use plugin::NoCurrentToken;
 pub use service_user::{ServiceUser, ServiceUserOptions};

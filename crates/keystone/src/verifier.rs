@@ -73,27 +73,28 @@ struct Inner {
     cache: Cache,
     flights: Arc<Flights<(TokenFingerprint, Ended), Outcome>>,
     options: VerifierOptions,
+    #[cfg(feature = "jws")]
+    jws: Option<crate::jws::JwsKeys>,
 }
 
 impl KeystoneVerifier {
     /// A verifier that asks with this service user's token: its roles must let it validate others' tokens.
     #[must_use]
     pub fn new(service: ServiceUser, options: VerifierOptions) -> Self {
-        let cache = Cache::new(CacheBounds {
-            good: Bounds {
-                entries: options.capacity,
-                weight: options.capacity_bytes,
-            },
-            bad: options.refused_capacity,
-            good_ttl: options.ttl,
-            bad_ttl: options.refused_ttl,
-        });
-        Self(Arc::new(Inner {
-            service,
-            cache,
-            flights: Flights::new(),
-            options,
-        }))
+        Self(Arc::new(Inner::new(service, options)))
+    }
+
+    /// A verifier that also refuses, without asking Keystone, signed tokens that none of these keys has signed.
+    #[cfg(feature = "jws")]
+    #[must_use]
+    pub fn with_jws_keys(
+        service: ServiceUser,
+        options: VerifierOptions,
+        keys: crate::jws::JwsKeys,
+    ) -> Self {
+        let mut inner = Inner::new(service, options);
+        inner.jws = Some(keys);
+        Self(Arc::new(inner))
     }
 
     /// As [`verify`](TokenVerifier::verify), without a copy of the verdict, and by the caller's own deadline if that is
@@ -171,6 +172,26 @@ fn now() -> Now {
 }
 
 impl Inner {
+    fn new(service: ServiceUser, options: VerifierOptions) -> Self {
+        let cache = Cache::new(CacheBounds {
+            good: Bounds {
+                entries: options.capacity,
+                weight: options.capacity_bytes,
+            },
+            bad: options.refused_capacity,
+            good_ttl: options.ttl,
+            bad_ttl: options.refused_ttl,
+        });
+        Self {
+            service,
+            cache,
+            flights: Flights::new(),
+            options,
+            #[cfg(feature = "jws")]
+            jws: None,
+        }
+    }
+
     async fn verify(
         self: &Arc<Self>,
         token: &AuthToken,
@@ -244,6 +265,10 @@ impl Inner {
         if self.options.catalog.is_none() {
             question.push(("nocatalog", "1"));
         }
+        #[cfg(feature = "jws")]
+        if self.forged(token, ended)? {
+            return Ok((Verdict::Bad, 0));
+        }
         for _ in 0..2 {
             let own = self.service.token().await?;
             let Some((granted, subject)) = self.open(&own, token)? else {
@@ -306,6 +331,24 @@ impl Inner {
         let own = open(own, TokenOwner::Service).map_err(KeystoneError::Guard)?;
         let subject = open(token, TokenOwner::User).map_err(KeystoneError::Guard)?;
         Ok(Some((own, subject)))
+    }
+
+    /// Whether the token is of a kind that can be refused without Keystone, and is to be.
+    #[cfg(feature = "jws")]
+    fn forged(&self, token: &AuthToken, ended: Ended) -> Result<bool, KeystoneError> {
+        let Some(keys) = &self.jws else {
+            return Ok(false);
+        };
+        let access = TokenAccess::for_keystone(COMPONENT);
+        let subject = self
+            .service
+            .guard()
+            .open(token, &access, TokenOwner::User, None);
+        let subject = subject.map_err(KeystoneError::Guard)?;
+        // A text that is gone by now is found gone by the question that follows.
+        Ok(subject
+            .expose(|text| keys.refuse(token.shape(), text, ended))
+            .unwrap_or(false))
     }
 
     fn forget(&self, key: &TokenFingerprint) {

@@ -103,6 +103,10 @@ impl Peer {
         Self { port, seen }
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/v3", self.port)
     }

@@ -86,6 +86,10 @@ impl Keystone {
         format!("http://127.0.0.1:{}/v3", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }

@@ -1,0 +1,166 @@
+//! What a verdict costs: remembered, beside the SHA-256 of the token alone; and asked for, beside the same question put
+//! to the same real Keystone through a bare socket. Rows go to the file named in `NOVA_BENCH_OUT` and to stdout.
+//!
+//! Each figure is the median of 11 rounds in which the peers take turns, so that a noisy machine troubles both alike.
+//! What is good enough is not decided here.
+#![expect(clippy::print_stdout, reason = "a bench target prints its rows")]
+#![expect(clippy::expect_used, reason = "a bench that cannot measure stops")]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::fs::OpenOptions;
+use std::hint::black_box;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use context::{AuthToken, TokenFingerprint, TokenVerifier as _};
+use nova_keystone::KeystoneVerifier;
+use serde_json::{Value, json};
+use support::cloud::password_token;
+use support::environment::{PASSWORD, Settings};
+use support::real::Keystone;
+
+const ROUNDS: usize = 11;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    // Inside the runtime, as a service's handlers are.
+    runtime.block_on(async {
+        let bench = async { measure().await };
+        tokio::spawn(bench).await.expect("the bench measures");
+    });
+}
+
+async fn measure() {
+    for provider in ["fernet", "jws"] {
+        let settings = Settings {
+            provider,
+            ..Settings::default()
+        };
+        let keystone = Keystone::start(&settings);
+        let (own, _) = password_token(&keystone.url(), "admin", PASSWORD).await;
+        let (text, _) = password_token(&keystone.url(), "admin", PASSWORD).await;
+        let mut options = support::verifier_options();
+        options.ttl = Duration::from_secs(3600);
+        options.catalog = Some(context::CatalogRules::default());
+        let verifier = KeystoneVerifier::new(keystone.admin(), options);
+        if provider == "fernet" {
+            remembered(&verifier, &text).await;
+        }
+        asked(provider, &keystone, &verifier, &own, &text).await;
+    }
+}
+
+/// A verdict that is there: copied for the context, or shared.
+async fn remembered(verifier: &KeystoneVerifier, text: &str) {
+    const TIMES: u32 = 20_000;
+    let token = AuthToken::parse(text.to_owned()).expect("a token");
+    verifier.verify(&token).await.expect("a good token");
+    let (mut copied, mut shared, mut parsed, mut hashed) = (vec![], vec![], vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            drop(black_box(verifier.verify(black_box(&token)).await));
+        }
+        copied.push(nanoseconds(start, TIMES));
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            drop(black_box(verifier.verify_by(black_box(&token), None).await));
+        }
+        shared.push(nanoseconds(start, TIMES));
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            let token = AuthToken::parse(black_box(text).to_owned()).expect("a token");
+            drop(black_box(verifier.verify(&token).await));
+        }
+        parsed.push(nanoseconds(start, TIMES));
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            black_box(TokenFingerprint::of(black_box(text)));
+        }
+        hashed.push(nanoseconds(start, TIMES));
+    }
+    let hash = median(hashed);
+    let peer = "SHA-256 of the token";
+    for (name, figures) in [
+        ("keystone/remembered verdict", copied),
+        ("keystone/remembered verdict, not copied", shared),
+        (
+            "keystone/remembered verdict, token read from its header",
+            parsed,
+        ),
+    ] {
+        let ours = median(figures);
+        row(name, ours, "ns", json!(peer), Some(ours / hash));
+    }
+    row("SHA-256 of the token", hash, "ns", Value::Null, None);
+}
+
+/// A verdict that is not there.
+async fn asked(
+    provider: &str,
+    keystone: &Keystone,
+    verifier: &KeystoneVerifier,
+    own: &str,
+    text: &str,
+) {
+    const TIMES: u32 = 20;
+    let token = AuthToken::parse(text.to_owned()).expect("a token");
+    let (mut ours, mut direct) = (vec![], vec![]);
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            verifier.forget(&token);
+            verifier.verify(&token).await.expect("a good token");
+        }
+        ours.push(nanoseconds(start, TIMES) / 1e6);
+        let start = Instant::now();
+        for _ in 0..TIMES {
+            bare(keystone.port(), own, text);
+        }
+        direct.push(nanoseconds(start, TIMES) / 1e6);
+    }
+    let (ours, direct) = (median(ours), median(direct));
+    let peer = format!("Keystone 30.0.0 itself, {provider}");
+    let name = format!("keystone/verdict asked for, {provider}");
+    row(&name, ours, "ms", json!(peer), Some(ours / direct));
+    row(&peer, direct, "ms", Value::Null, None);
+}
+
+/// The same question, without anything around it: one connection, one request, the bytes thrown away.
+fn bare(port: u16, own: &str, text: &str) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    stream.set_nodelay(true).expect("an option");
+    let request = format!(
+        "GET /v3/auth/tokens HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nX-Auth-Token: {own}\r\nX-Subject-Token: {text}\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).expect("to ask");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.0 200"), "Keystone refuses");
+}
+
+fn nanoseconds(start: Instant, times: u32) -> f64 {
+    start.elapsed().as_secs_f64() * 1e9 / f64::from(times)
+}
+
+fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+fn row(name: &str, value: f64, unit: &str, peer: Value, ratio: Option<f64>) {
+    let row = json!({"name": name, "value": value, "unit": unit, "peer": peer, "ratio": ratio});
+    println!("{row}");
+    if let Some(path) = std::env::var_os("NOVA_BENCH_OUT") {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let mut file = file.expect("the file for the rows can be opened");
+        writeln!(file, "{row}").expect("the row can be written");
+    }
+}

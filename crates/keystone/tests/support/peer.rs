@@ -40,8 +40,8 @@ pub(crate) enum Reply {
     Stall(Vec<u8>),
     /// Writes these bytes, closes its writing half and keeps reading.
     HalfClose(Vec<u8>),
-    /// Writes these bytes again and again until the client goes away.
-    Endless(Vec<u8>),
+    /// Writes the first bytes once and the others again and again until the client goes away.
+    Endless(Vec<u8>, Vec<u8>),
     /// Does the other thing once the test gives a permit.
     When(Arc<Semaphore>, Box<Reply>),
 }
@@ -164,7 +164,8 @@ async fn write(stream: &mut TcpStream, reply: Reply) -> bool {
             until_gone(stream).await;
             false
         }
-        Reply::Endless(bytes) => {
+        Reply::Endless(first, bytes) => {
+            let _ = stream.write_all(&first).await;
             while stream.write_all(&bytes).await.is_ok() {}
             false
         }

@@ -36,7 +36,7 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// A nova.conf: its [api_database]connection, [database]connection and [DEFAULT]transport_url are read.
+    /// A nova.conf: its connection of `[api_database]` and `[database]` and its transport_url of `[DEFAULT]` are read.
     /// Later files win, as for Nova's own --config-file
     #[arg(long, value_name = "FILE", global = true)]
     pub(crate) nova_conf: Vec<PathBuf>,

@@ -4,7 +4,7 @@
 //! servers that are awkward on purpose: ties, NULLs, names that differ in case or accent, deleted and hidden rows.
 //! [`HeldCell`] makes one of them hang for real. Both need the feature `cloud`, which is on unless turned off.
 //!
-//! What needs no database: [`scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
+//! What needs no database: [`mod@scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
 //! cells that misbehave as they are told; [`sim`] plays whole scenarios on simulated time.
 //!
 //! [`MariaDb`] and [`Postgres`] are real servers, private and gone with their handle (feature `servers`, likewise on).

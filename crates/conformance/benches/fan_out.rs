@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use cells::CellError;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use nova_conformance::fakes::{FakeCloud, admin};
-use peers::{AMPLE, in_turns, load, row};
+use nova_conformance::fakes::{FakeCloud, HonestConnector, admin};
+use peers::{AMPLE, in_turns, load, row, thread_seconds};
 use scatter::{Scatter, ThreadExecutor, ThreadPolicy, TokioExecutor};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -28,17 +28,28 @@ async fn ours(cloud: &FakeCloud, executor: &TokioExecutor, request: &context::Re
     assert!(!report.is_partial());
 }
 
-/// By hand: a task per cell that ends with the call, a deadline for all, results by cell.
-async fn by_hand(cells: usize) {
+/// By hand: a task per cell that ends with the call, a deadline for all, results by cell. With a cloud, each task binds its
+/// request to its cell too.
+async fn by_hand(cells: usize, targets: Option<(&FakeCloud, &context::RequestContext)>) {
     let token = CancellationToken::new();
     let mut tasks = JoinSet::new();
     for cell in 0..cells {
         let token = token.clone();
+        let target = targets.map(|(cloud, request)| {
+            (
+                cloud.cells.clone(),
+                request.clone(),
+                FakeCloud::<HonestConnector>::id(cell),
+            )
+        });
         tasks.spawn(async move {
-            let result = token
-                .run_until_cancelled(async { Ok::<u64, CellError>(1) })
-                .await;
-            (cell, result)
+            let work = async move {
+                if let Some((cells, request, id)) = target {
+                    let _target = cells.target(&request, id).expect("it is there");
+                }
+                Ok::<u64, CellError>(1)
+            };
+            (cell, token.run_until_cancelled(work).await)
         });
     }
     let mut results: Vec<Option<u64>> = vec![None; cells];
@@ -53,54 +64,64 @@ async fn by_hand(cells: usize) {
 }
 
 fn async_fan_out(workers: usize) {
-    let mut builder = match workers {
-        1 => tokio::runtime::Builder::new_current_thread(),
-        _ => tokio::runtime::Builder::new_multi_thread(),
+    let (mut builder, kind) = match workers {
+        1 => (
+            tokio::runtime::Builder::new_current_thread(),
+            "current_thread, processor time",
+        ),
+        _ => (tokio::runtime::Builder::new_multi_thread(), "multi_thread"),
     };
     let runtime = builder
         .worker_threads(workers)
         .enable_time()
         .build()
         .expect("a runtime");
+    let epoch = Instant::now();
+    let now = move || match workers {
+        1 => thread_seconds(epoch),
+        _ => epoch.elapsed().as_secs_f64(),
+    };
     for cells in [1, 8, 64, 1000] {
         let calls = (40_000 / (cells + 8)).max(20);
-        let (ours, peer) = runtime.block_on(async move {
-            // From inside the runtime, as a service calls it.
-            let measured = tokio::spawn(async move {
-                let cloud = FakeCloud::of(cells);
-                let executor = TokioExecutor::current().expect("inside a runtime");
-                let request = admin();
-                let (mut one, mut other) = (Vec::new(), Vec::new());
-                for round in 0..8 {
-                    let began = Instant::now();
-                    for _ in 0..calls {
-                        ours(&cloud, &executor, &request).await;
-                    }
-                    let mine = began.elapsed().as_secs_f64() / calls as f64;
-                    let began = Instant::now();
-                    for _ in 0..calls {
-                        by_hand(cells).await;
-                    }
-                    if round > 0 {
-                        one.push(mine);
-                        other.push(began.elapsed().as_secs_f64() / calls as f64);
-                    }
+        // From inside the runtime, as a service calls it.
+        let measure = async move {
+            let cloud = FakeCloud::of(cells);
+            let executor = TokioExecutor::current().expect("inside a runtime");
+            let request = admin();
+            let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+            for _ in 0..9 {
+                let began = now();
+                for _ in 0..calls {
+                    ours(&cloud, &executor, &request).await;
                 }
-                (peers::median(one), peers::median(other))
-            });
-            measured.await.expect("the measurement")
-        });
-        let kind = if workers == 1 {
-            "current_thread"
-        } else {
-            "multi_thread"
+                let mine = now();
+                for _ in 0..calls {
+                    by_hand(cells, None).await;
+                }
+                let theirs = now();
+                for _ in 0..calls {
+                    by_hand(cells, Some((&cloud, &request))).await;
+                }
+                let times = [mine - began, theirs - mine, now() - theirs];
+                for (round, time) in rounds.iter_mut().zip(times) {
+                    round.push(time / calls as f64 * 1e6);
+                }
+            }
+            rounds.map(peers::median)
+        };
+        let [ours, bare, targeting] = match workers {
+            1 => runtime.block_on(measure),
+            _ => runtime
+                .block_on(async move { tokio::spawn(measure).await.expect("the measurement") }),
         };
         row(
             &format!("P1 scatter {cells} cells, {kind}"),
-            ours * 1e6,
+            ours,
             "us",
-            Some(peer * 1e6),
+            Some(bare),
         );
+        let name = format!("P1 scatter {cells} cells, {kind}, peer targets too");
+        row(&name, ours, "us", Some(targeting));
     }
 }
 
@@ -177,7 +198,7 @@ fn growth() {
         .enable_time()
         .build()
         .expect("a runtime");
-    let mut first = None;
+    let (mut first, epoch) = (None, Instant::now());
     for cells in [10, 100, 1_000, 10_000] {
         let cloud = Arc::new(FakeCloud::of(cells));
         let each = runtime.block_on(async {
@@ -186,11 +207,11 @@ fn growth() {
             let mut rounds = Vec::new();
             for _ in 0..7 {
                 let calls = 40_000 / cells;
-                let began = Instant::now();
+                let began = thread_seconds(epoch);
                 for _ in 0..calls {
                     ours(&cloud, &executor, &request).await;
                 }
-                rounds.push(began.elapsed().as_secs_f64() / (calls * cells) as f64);
+                rounds.push((thread_seconds(epoch) - began) / (calls * cells) as f64);
             }
             peers::median(rounds)
         });

@@ -100,11 +100,8 @@ where
 
     /// Looks for a moment before it sleeps: most works on warm cells end within what a wake-up would cost.
     fn settles_soon(&self) -> bool {
-        (0..LOOKS).any(|look| {
-            match look < LOOKS / 2 {
-                true => std::hint::spin_loop(),
-                false => std::thread::yield_now(),
-            }
+        (0..LOOKS).any(|_| {
+            std::hint::spin_loop();
             self.ledger.is_settled()
         })
     }
@@ -165,8 +162,8 @@ where
     }
 }
 
-/// How often the caller looks before it sleeps.
-const LOOKS: u32 = 40;
+/// How often the caller looks before it sleeps; it never yields, as the pool's workers never do.
+const LOOKS: u32 = 64;
 
 fn ask<C, W, T, X>(shared: &Shared<C, W>, mut seat: Seat<T>, cell: CellId)
 where
@@ -186,20 +183,19 @@ where
         }
     };
     seat.enter(Stage::Running);
-    let deadline = shared.deadline_from(seat.now());
+    let deadline = shared.deadline_from(|| seat.now());
+    let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
     let outcome = loop {
-        let task = CellTask::new(targeted.clone(), deadline, seat.watch(), seat.at());
-        break match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
-            Ok(Ok(value)) => Outcome::Answered(value),
-            Ok(Err(error)) => {
-                let error = error.into();
-                if seat.tries_again(&error, shared.effect) {
-                    continue;
-                }
-                seat.failed(deadline, &error)
-            }
-            Err(panic) => panicked(seat.label(), &*panic),
+        let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
+        let error = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
+            Ok(Ok(value)) => break Outcome::Answered(value),
+            Ok(Err(error)) => error.into(),
+            Err(panic) => break panicked(seat.label(), &*panic),
         };
+        match seat.next_try(&error, shared.effect, spare.as_ref()) {
+            Some(again) => targeted = again,
+            None => break seat.failed(deadline, &error),
+        }
     };
     seat.fill(outcome);
 }

@@ -36,10 +36,10 @@ pub(crate) struct Shared<C: CellConnector, W> {
 
 impl<C: CellConnector, W> Shared<C, W> {
     /// By when a cell that begins now must have ended.
-    pub(crate) fn deadline_from(&self, now: Instant) -> Deadline {
+    pub(crate) fn deadline_from(&self, now: impl FnOnce() -> Instant) -> Deadline {
         match self.share {
             None => self.deadline,
-            Some(share) => self.deadline.earliest(Deadline::after_at(now, share)),
+            Some(share) => self.deadline.earliest(Deadline::after_at(now(), share)),
         }
     }
 }
@@ -124,11 +124,14 @@ where
         while let Some((at, cell, permit)) = self.line.next(&self.ledger, cx.waker()) {
             let seat = Seat::new(&self.ledger, at, permit);
             let shared = Arc::clone(&self.shared);
+            let work = ask(shared, seat, cell);
             let span = tracing::debug_span!("cell", cell = %self.ledger.label(at));
-            match self
-                .executor
-                .spawn(cell, ask(shared, seat, cell).instrument(span))
-            {
+            // Most of the time nobody listens; then the task is the work alone.
+            let spawned = match span.is_disabled() {
+                true => self.executor.spawn(cell, work),
+                false => self.executor.spawn(cell, work.instrument(span)),
+            };
+            match spawned {
                 Ok(handle) => self.handles.push((at, handle)),
                 Err(refusal) => self.ledger.refuse(at, refused(refusal)),
             }
@@ -190,22 +193,21 @@ where
         }
     };
     seat.enter(Stage::Running);
-    let deadline = shared.deadline_from(seat.now());
+    let deadline = shared.deadline_from(|| seat.now());
+    let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
     let outcome = loop {
-        let task = CellTask::new(targeted.clone(), deadline, seat.watch(), seat.at());
+        let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
         // The closure itself may panic before it gives a future.
         let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
-        break match work.await {
-            Ok(Ok(value)) => Outcome::Answered(value),
-            Ok(Err(error)) => {
-                let error = error.into();
-                if seat.tries_again(&error, shared.effect) {
-                    continue;
-                }
-                seat.failed(deadline, &error)
-            }
-            Err(panic) => panicked(seat.label(), &*panic),
+        let error = match work.await {
+            Ok(Ok(value)) => break Outcome::Answered(value),
+            Ok(Err(error)) => error.into(),
+            Err(panic) => break panicked(seat.label(), &*panic),
         };
+        match seat.next_try(&error, shared.effect, spare.as_ref()) {
+            Some(again) => targeted = again,
+            None => break seat.failed(deadline, &error),
+        }
     };
     seat.fill(outcome);
 }

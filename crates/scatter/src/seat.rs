@@ -78,16 +78,28 @@ impl<T: Send + 'static> Seat<T> {
         }
     }
 
-    /// Whether the work that ended like this is called once more.
-    pub(crate) fn tries_again(&mut self, error: &CellError, effect: Effect) -> bool {
-        let permit = self.permit.as_ref();
-        let again = permit.is_some_and(|it| it.may_retry(self.calls, effect, error.class()))
-            && !self.ledger.is_given_up(self.at);
-        if again {
-            self.calls += 1;
-            self.ledger.again(self.at);
+    /// What the work is given, and a copy for another call where there can be one.
+    pub(crate) fn with_spare<S: Clone>(&self, given: S, effect: Effect) -> (S, Option<S>) {
+        let spare = self.permit.is_some() && effect.may_repeat();
+        let spare = spare.then(|| given.clone());
+        (given, spare)
+    }
+
+    /// What the next call of the work that failed like this is given; none where there is no next one.
+    pub(crate) fn next_try<S: Clone>(
+        &mut self,
+        error: &CellError,
+        effect: Effect,
+        spare: Option<&S>,
+    ) -> Option<S> {
+        let (spare, permit) = spare.zip(self.permit.as_ref())?;
+        if self.ledger.is_given_up(self.at) || !permit.may_retry(self.calls, effect, error.class())
+        {
+            return None;
         }
-        again
+        self.calls += 1;
+        self.ledger.again(self.at);
+        Some(spare.clone())
     }
 
     pub(crate) fn fill(mut self, outcome: Outcome<T>) {

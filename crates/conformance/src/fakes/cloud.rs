@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cells::{
-    CellConnector, CellError, CellId, Cells, Choice, MappingSource, RawCellMapping, RevisionKey,
-    Selection, UrlDefaults,
+    CellConnector, CellError, CellId, Cells, CellsOptions, Choice, MappingSource, RawCellMapping,
+    RevisionKey, Selection,
 };
 use context::{Deadline, Identity, RequestContext, Roles};
 use uuid::Uuid;
@@ -57,8 +57,10 @@ impl<C: CellConnector> FakeCloud<C> {
     pub fn with(cells: usize, connector: C) -> Self {
         let rows = Rows::default();
         rows.edit().extend((0..cells).map(row));
-        let key = RevisionKey::from_bytes(b"fake");
-        let cells = Cells::new(rows.clone(), connector, UrlDefaults::default(), key);
+        let mut options = CellsOptions::new(RevisionKey::from_bytes(b"fake"));
+        // Fake legs hold nothing: none is closed to make room.
+        options.policy.capacity = usize::MAX;
+        let cells = Cells::with_options(rows.clone(), connector, options);
         let cloud = Self { rows, cells };
         cloud.refresh();
         cloud

@@ -44,7 +44,10 @@ struct Sizes {
     max_abandoned: usize,
 }
 
-/// The cells that have anything in the pool.
+/// Lanes that are kept while they are empty, so that a cell's next job finds its memory ready.
+const KEPT_LANES: usize = 2048;
+
+/// The cells that have, or had, anything in the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Lanes<J>(HashMap<CellId, Lane<J>, BuildHasherDefault<Fold>>);
 
@@ -330,7 +333,8 @@ impl<J> PoolState<J> {
             lane.in_turn = false;
             self.turn.retain(|lined_up| *lined_up != cell);
         }
-        if lane.held.is_empty() && lane.waiting.is_empty() {
+        let idle = lane.held.is_empty() && lane.waiting.is_empty();
+        if idle && self.lanes.0.len() > KEPT_LANES {
             self.lanes.0.remove(&cell);
         }
         Some(result)

@@ -168,7 +168,13 @@ impl World {
         assert_eq!((stats.waiting, stats.running, stats.abandoned), (0, 0, 0));
         assert_eq!(stats.workers, world.threads.len());
         assert!(stats.workers >= 1, "a pool without workers");
-        assert!(world.pool.lanes.0.is_empty() && world.pool.turn.is_empty());
+        let lanes = world.pool.lanes.0.values();
+        assert!(
+            lanes
+                .clone()
+                .all(|lane| lane.held.is_empty() && lane.waiting.is_empty())
+        );
+        assert!(lanes.clone().all(|lane| !lane.in_turn) && world.pool.turn.is_empty());
     }
 }
 

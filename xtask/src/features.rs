@@ -19,7 +19,7 @@ const PROMISED: &[(&str, &[&str])] = &[
     ("nova-context", &[]),
     ("nova-cells", &[]),
     ("nova-scatter", &["thread", "tokio"]),
-    ("nova-connect", &["sqlite"]),
+    ("nova-connect", &["mysql", "postgres", "sqlite"]),
 ];
 
 /// Builds each library in each feature set.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 
 use crate::project::Project;
-use crate::{deny, features, layers, steps, test, tidy};
+use crate::{deny, features, interop, layers, steps, test, tidy};
 
 /// Lines that must still be visible after everything else was printed: a test runner's summary.
 pub(crate) type Closing = Vec<String>;
@@ -60,6 +60,11 @@ pub(crate) const SECTIONS: &[Section] = &[
         name: "test",
         about: "cargo-nextest: every test of the workspace",
         run: test::run,
+    },
+    Section {
+        name: "interop",
+        about: "generated cases put to the real Nova, installed into target/peers, and to us",
+        run: interop::run,
     },
     Section {
         name: "doc",
@@ -166,7 +171,7 @@ mod tests {
         assert_eq!(
             names,
             [
-                "fmt", "tidy", "layers", "lint", "deny", "features", "test", "doc", "demo"
+                "fmt", "tidy", "layers", "lint", "deny", "features", "test", "interop", "doc", "demo"
             ]
         );
     }

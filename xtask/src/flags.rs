@@ -86,6 +86,7 @@ pub(crate) fn help() -> String {
          cargo xtask bench scatter    the benchmarks with `scatter` in their name\n\n\
          Tools that cargo does not bring (cargo-nextest, cargo-hack, cargo-deny, cargo-machete) are taken from PATH when\n\
          new enough, otherwise installed in a locked version into target/tools: once, a few minutes, needs the registry.\n\
+         `interop` installs Nova from PyPI into target/peers: once, a minute or two; it needs Python 3.11 with venv.\n\
          An unused dependency that `deny` finds wrongly is listed, with the reason, in that crate's\n\
          [package.metadata.cargo-machete]. An edge that `layers` refuses belongs in xtask/src/layers/table.rs, or nowhere.\n\n\
          Exit codes: 0 all is well, 1 a check failed (the last line says which), 2 the command line makes no sense.\n",

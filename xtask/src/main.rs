@@ -19,6 +19,7 @@ mod tools;
 mod bench;
 mod deny;
 mod features;
+mod interop;
 mod layers;
 mod steps;
 mod test;

@@ -7,11 +7,27 @@ use std::io::IsTerminal as _;
 use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::ci::Closing;
+use crate::cmd::Cmd;
 use crate::project::Project;
 use crate::tools::{self, NEXTEST};
 
 /// Runs every test; an empty run is a failure, too.
 pub(crate) fn run(project: &Project) -> Result<Closing> {
+    nextest(project, "--workspace", &|cmd| cmd)
+}
+
+/// Runs the tests of one package that is behind a feature, with what `prepare` adds to the command.
+pub(crate) fn run_package(
+    project: &Project,
+    package: &str,
+    feature: &str,
+    prepare: &dyn Fn(Cmd) -> Cmd,
+) -> Result<Closing> {
+    let which = format!("--package {package} --features {feature}");
+    nextest(project, &which, prepare)
+}
+
+fn nextest(project: &Project, which: &str, prepare: &dyn Fn(Cmd) -> Cmd) -> Result<Closing> {
     let nextest = tools::need(project, &NEXTEST)?;
     // The black-box tests run the built command and build it where it is missing: once here, not in the first tests' time.
     project
@@ -24,13 +40,14 @@ pub(crate) fn run(project: &Project) -> Result<Closing> {
         "never"
     };
     let mut closing = Closing::new();
-    let outcome = project
+    let cmd = project
         .cmd(
             nextest,
-            "nextest run --workspace --locked --no-fail-fast --no-tests fail",
+            "nextest run --locked --no-fail-fast --no-tests fail",
         )
-        .words(&format!("--color {color}"))
-        .run_and_watch(|line| keep_closing(&mut closing, line));
+        .words(which)
+        .words(&format!("--color {color}"));
+    let outcome = prepare(cmd).run_and_watch(|line| keep_closing(&mut closing, line));
     outcome.map_err(|error| anyhow!("{error:#}\n{}", closing.join("\n")))?;
     let ran = closing
         .first()

@@ -67,15 +67,15 @@ fn aliases_answer_where_the_official_type_has_no_such_endpoint() {
 fn filtered_out_aliases_are_not_found_where_keystoneauth_raises_value_error() {
     let query = EndpointQuery::service("block-storage").region("elsewhere");
     check(&volumes(), &query, None);
-    let odd = v2(
-        r#"[{"type":"block_storage","endpoints":[{"publicURL":"http://own"}]},
-                     {"type":"volumev3","endpoints":[{"publicURL":"http://v3"}]}]"#,
-    );
-    check(
-        &odd,
-        &EndpointQuery::service("block-storage"),
-        Some("http://own"),
-    );
+    // A misspelt type is never chosen beside another one that has an endpoint; alone it answers.
+    let own = EndpointQuery::service("block-storage");
+    for (v3, found) in [(r#"{"publicURL":"http://v3"}"#, "http://v3"), ("", "http://own")] {
+        let odd = format!(
+            r#"[{{"type":"block_storage","endpoints":[{{"publicURL":"http://own"}}]}},
+                {{"type":"volumev3","endpoints":[{v3}]}}]"#
+        );
+        check(&v2(&odd), &own, Some(found));
+    }
 }
 
 #[test]

@@ -158,6 +158,20 @@ pub(super) const TABLE: &[Row] = &[
         dev: DevEdges::Only(&["nova-conformance"]),
         outside: Outside::Never(&[]),
     },
+    // Asks the real Nova and the libraries the same questions; the command, as a user does.
+    Row {
+        name: "nova-interop",
+        may: &[
+            "nova-context",
+            "nova-cells",
+            "nova-scatter",
+            "nova-connect",
+            "nova-instances",
+            "nova-conformance",
+        ],
+        dev: DevEdges::NotUpwards,
+        outside: Outside::Never(&[]),
+    },
     // This runner: must run when a library does not compile, and must compile in seconds.
     Row {
         name: "xtask",

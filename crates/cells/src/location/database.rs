@@ -196,6 +196,8 @@ fn sqlite(rest: &str) -> Result<SqliteFile, ProblemKind> {
         None if location.is_empty() => return Err(ProblemKind::InMemory),
         None => return Err(ProblemKind::UnusedPart),
     };
+    // SQLAlchemy 2.1 undoes escapes in a database's name, so that is the file that Nova opens.
+    let path = decode(path)?;
     if path.is_empty() || path == ":memory:" || path.starts_with("file:") {
         return Err(ProblemKind::InMemory);
     }
@@ -414,6 +416,7 @@ mod tests {
             path("sqlite:////var/lib/nova.sqlite"),
             Path::new("/var/lib/nova.sqlite")
         );
+        assert_eq!(path("sqlite:///cell%201.sqlite"), Path::new("cell 1.sqlite"));
     }
 
     #[test]

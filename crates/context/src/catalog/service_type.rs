@@ -70,10 +70,13 @@ pub(super) fn place_in_catalog(name: &str) -> Option<Place> {
     }
 }
 
+/// More than any family has names.
+const MISSPELT: usize = 100;
+
 /// How well a catalog's type answers for a requested one (`os_service_types.is_match`, 1.10): `None` if not at all,
 /// 0 for the very same spelling, then the official type, then its aliases in their order (step 7). Two aliases never
-/// answer for each other. A catalog's `block_storage` counts as `block-storage`, where Nova ends in a `ValueError`
-/// (W-5).
+/// answer for each other. A catalog's `block_storage` answers for `block-storage`, after all that are spelt right: Nova
+/// never chooses it beside another type, and ends in a `ValueError` where it alone has an endpoint (W-5).
 pub(super) fn rank(
     requested: (&str, Option<Place>),
     found: (&str, Option<Place>),
@@ -83,7 +86,8 @@ pub(super) fn rank(
     }
     let (asked, held) = (requested.1?, found.1?);
     let one_is_official = asked.position == 0 || held.position == 0;
-    (asked.family == held.family && one_is_official).then_some(held.position + 1)
+    let misspelt = if found.0.contains('_') { MISSPELT } else { 0 };
+    (asked.family == held.family && one_is_official).then_some(held.position + 1 + misspelt)
 }
 
 #[cfg(test)]

@@ -171,7 +171,8 @@ mod tests {
         assert_eq!(
             names,
             [
-                "fmt", "tidy", "layers", "lint", "deny", "features", "test", "interop", "doc", "demo"
+                "fmt", "tidy", "layers", "lint", "deny", "features", "test", "interop", "doc",
+                "demo"
             ]
         );
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::ci::Closing;
-use crate::project::{Project, items};
+use crate::project::Project;
 use crate::test;
 
 /// What must have been compared, and in how many cases at least.
@@ -65,7 +65,9 @@ fn figures(domain: &str, at_least: u64, text: &str) -> Result<String> {
         cases >= at_least,
         "`{domain}` compared {cases} cases, at least {at_least} were promised"
     );
-    let kinds = figures["differences"].as_object().map_or(0, |map| map.len());
+    let kinds = figures["differences"]
+        .as_object()
+        .map_or(0, |map| map.len());
     Ok(format!(
         "interop: {domain:<14} {cases:>6} cases, {agreed:>6} alike, {:>5} explained by {kinds} listed differences",
         cases - agreed
@@ -86,7 +88,10 @@ fn install(project: &Project, environment: &Path) -> Result<()> {
     if std::fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(());
     }
-    println!("installing Nova into {}: a minute or two", environment.display());
+    println!(
+        "installing Nova into {}: a minute or two",
+        environment.display()
+    );
     python(project)?;
     project
         .cmd("python3", "-m venv --clear")
@@ -94,7 +99,10 @@ fn install(project: &Project, environment: &Path) -> Result<()> {
         .run()
         .context("the virtual environment cannot be made")?;
     project
-        .cmd(pip(environment), "install --quiet --disable-pip-version-check")
+        .cmd(
+            pip(environment),
+            "install --quiet --disable-pip-version-check",
+        )
         .arg("--requirement")
         .arg(pins.join("requirements.txt"))
         .arg("--constraint")
@@ -111,16 +119,27 @@ fn pip(environment: &Path) -> PathBuf {
 
 /// Makes sure of a Python that can make virtual environments; Debian has that in a package of its own.
 fn python(project: &Project) -> Result<()> {
-    let able = || project.cmd("python3", "-c").arg("import ensurepip, venv").read();
+    let able = || {
+        project
+            .cmd("python3", "-c")
+            .arg("import ensurepip, venv")
+            .read()
+    };
     if able().is_ok() {
         return Ok(());
     }
-    let root = project.cmd("id", "-u").read().is_ok_and(|id| id.trim() == "0");
+    let root = project
+        .cmd("id", "-u")
+        .read()
+        .is_ok_and(|id| id.trim() == "0");
     if root && project.cmd("apt-get", "--version").read().is_ok() {
         println!("python3 cannot make virtual environments; installing python3-venv");
         project.cmd("apt-get", "update --quiet").run()?;
         project
-            .cmd("apt-get", "install --yes --no-install-recommends python3-venv")
+            .cmd(
+                "apt-get",
+                "install --yes --no-install-recommends python3-venv",
+            )
             .env("DEBIAN_FRONTEND", "noninteractive")
             .run()?;
     }
@@ -132,10 +151,12 @@ fn python(project: &Project) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::items;
 
     #[test]
     fn figures_are_one_line() {
-        let text = r#"{"domain": "x", "cases": 2500, "agreed": 2400, "differences": {"a": 60, "b": 50}}"#;
+        let text =
+            r#"{"domain": "x", "cases": 2500, "agreed": 2400, "differences": {"a": 60, "b": 50}}"#;
         assert_eq!(
             figures("x", 2000, text).expect("good figures"),
             "interop: x                2500 cases,   2400 alike,   100 explained by 2 listed differences"

@@ -69,7 +69,10 @@ fn filtered_out_aliases_are_not_found_where_keystoneauth_raises_value_error() {
     check(&volumes(), &query, None);
     // A misspelt type is never chosen beside another one that has an endpoint; alone it answers.
     let own = EndpointQuery::service("block-storage");
-    for (v3, found) in [(r#"{"publicURL":"http://v3"}"#, "http://v3"), ("", "http://own")] {
+    for (v3, found) in [
+        (r#"{"publicURL":"http://v3"}"#, "http://v3"),
+        ("", "http://own"),
+    ] {
         let odd = format!(
             r#"[{{"type":"block_storage","endpoints":[{{"publicURL":"http://own"}}]}},
                 {{"type":"volumev3","endpoints":[{v3}]}}]"#

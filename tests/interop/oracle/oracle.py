@@ -1,7 +1,7 @@
 """Answers questions by running Nova's own code: one JSON document per line in, one per line out, in order.
 
 A question names a handler with "ask"; the answer is {"ok": value}, or {"raised": {"class", "text"}} for an exception.
-Nothing here knows what the right answer is.
+Nothing here knows what the right answer is. The first argument, if any, is the nova.conf to use.
 """
 
 import json
@@ -15,7 +15,7 @@ def main():
     # Whatever Nova prints must not stand between the answers.
     answers = os.fdopen(os.dup(1), 'w')
     os.dup2(2, 1)
-    start.nova()
+    start.nova(*sys.argv[1:])
     handlers = start.handlers()
     for line in sys.stdin:
         question = json.loads(line)

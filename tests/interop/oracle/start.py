@@ -40,6 +40,7 @@ def handlers():
     import contexts
     import locations
     import policies
+    import servers
     return {
         'context': contexts.read,
         'url_for': catalogs.url_for,
@@ -48,4 +49,8 @@ def handlers():
         'database_url': locations.database_url,
         'transport_url': locations.transport_url,
         'mapping': locations.mapping,
+        'servers.cells': servers.cells,
+        'servers.fill': servers.fill,
+        'servers.without_nulls': servers.without_nulls,
+        'servers.listed': servers.listed,
     }

@@ -8,11 +8,13 @@
 
 mod generate;
 
+mod cloud;
 mod differences;
 mod ledger;
 mod oracle;
 mod peers;
 
+pub use cloud::NovaCloud;
 pub use conformance::Rng;
 pub use differences::{Difference, Differences};
 pub use generate::{

@@ -3,6 +3,7 @@
 //! It lives as long as the value, and a whole batch is asked at once: thousands of cases in a second or two.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
@@ -67,6 +68,15 @@ impl Oracle {
     /// Where the peers are not there.
     #[must_use]
     pub fn start(peers: &Peers) -> Self {
+        Self::with_config(peers, None)
+    }
+
+    /// The same with a nova.conf of its own, for questions about databases.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn with_config(peers: &Peers, config: Option<&Path>) -> Self {
         let python = peers.program("python");
         let folder = match tempfile::tempdir() {
             Ok(folder) => folder,
@@ -74,6 +84,7 @@ impl Oracle {
         };
         let child = Command::new(&python)
             .arg(Peers::scripts().join("oracle.py"))
+            .args(config)
             .current_dir(folder.path())
             .env("TMPDIR", folder.path())
             .env("PYTHONWARNINGS", "ignore")

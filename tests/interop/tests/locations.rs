@@ -1,4 +1,5 @@
 //! Where a cell is: database and transport URLs as SQLAlchemy and oslo.messaging read them, and Nova's templates.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use cells::{
     Broker, CellMapping, DatabaseLocation, Engine, Host, InvalidMapping, ProblemKind,

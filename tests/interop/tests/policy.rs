@@ -1,6 +1,7 @@
 //! Decisions: oslo.policy over generated rules, Nova over its own defaults, and what we decide.
 //!
 //! The contexts are plain ones: how an odd context is read is compared elsewhere.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use context::{
     InvalidWire, Policy, PolicyBuilder, PolicyFile, RequestContext, RuleDefault, Target,

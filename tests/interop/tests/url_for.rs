@@ -1,4 +1,5 @@
 //! Endpoints: what keystoneauth finds in a catalog, alone and behind the auth plugin of Nova's context, and what we find.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use context::{
     CatalogError, CatalogForm, CatalogReadError, CatalogRules, EndpointQuery, Interface,

@@ -1,6 +1,7 @@
 //! Contexts on the wire: what Nova's `from_dict` and `to_dict` make of a dict, and what we make of it, both ways.
 //!
 //! Bare dicts and RPC messages. Trust is as Nova's (`Accept`); the other policies have no counterpart there.
+#![expect(clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use context::{
     GrantedToken, Guard, InvalidWire, RequestContext, TokenAccess, TokenOwner, TokenPolicy,

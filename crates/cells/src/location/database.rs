@@ -416,7 +416,10 @@ mod tests {
             path("sqlite:////var/lib/nova.sqlite"),
             Path::new("/var/lib/nova.sqlite")
         );
-        assert_eq!(path("sqlite:///cell%201.sqlite"), Path::new("cell 1.sqlite"));
+        assert_eq!(
+            path("sqlite:///cell%201.sqlite"),
+            Path::new("cell 1.sqlite")
+        );
     }
 
     #[test]

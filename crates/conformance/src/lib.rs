@@ -7,7 +7,7 @@
 //! What needs no database: [`mod@scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
 //! cells that misbehave as they are told; [`sim`] plays whole scenarios on simulated time.
 //!
-//! [`MariaDb`] and [`Postgres`] are real servers, private and gone with their handle (feature `servers`, likewise on).
+//! [`MariaDb`], [`Postgres`] and [`Redis`] are real servers, private and gone with their handle (feature `servers`, likewise on).
 //!
 //! ```
 //! # #[cfg(feature = "cloud")]
@@ -40,4 +40,4 @@ pub use cloud::{
     write_cell,
 };
 #[cfg(feature = "servers")]
-pub use servers::{MariaDb, PASSWORD, Postgres, ServerError, ServerTls, USER};
+pub use servers::{MariaDb, PASSWORD, Postgres, Redis, ServerError, ServerTls, USER};

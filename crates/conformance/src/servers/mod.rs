@@ -9,9 +9,11 @@ mod guarded;
 mod mariadb;
 mod packages;
 mod postgres;
+mod redis;
 mod setup;
 
 pub use error::ServerError;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
+pub use redis::Redis;
 pub use setup::{PASSWORD, ServerTls, USER};

@@ -76,16 +76,7 @@ impl Postgres {
         single_user(&daemon, &data, ids, &sql)?;
 
         let port = free_port()?;
-        let mut command = Vec::new();
-        if let Some(ids) = ids {
-            // util-linux; the guard's shell stays root, so that it can end what it started.
-            command.extend([
-                "setpriv".into(),
-                format!("--reuid={}", ids.user),
-                format!("--regid={}", ids.group),
-                "--clear-groups".into(),
-            ]);
-        }
+        let mut command = ids.map_or_else(Vec::new, Ids::switch);
         command.extend([
             daemon.display().to_string(),
             "-D".into(),

@@ -76,6 +76,17 @@ impl Ids {
         Ok(found)
     }
 
+    /// The words before a command that make it this user's. util-linux; the guard's shell stays root, so that it can end
+    /// what it started.
+    pub(super) fn switch(self) -> Vec<String> {
+        vec![
+            "setpriv".into(),
+            format!("--reuid={}", self.user),
+            format!("--regid={}", self.group),
+            "--clear-groups".into(),
+        ]
+    }
+
     /// Makes a file or folder this user's.
     pub(super) fn own(ids: Option<Self>, path: &Path) -> Result<(), ServerError> {
         match ids {

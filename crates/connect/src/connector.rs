@@ -31,7 +31,7 @@ impl CellConnector for NovaConnector {
     type Messaging = CellBus;
 
     fn open_database(&self, mapping: &CellMapping) -> Result<CellDb, CellError> {
-        CellDb::open(mapping.database(), &self.options)
+        CellDb::of_cell(mapping, &self.options)
     }
 
     fn open_messaging(&self, mapping: &CellMapping) -> Result<CellBus, CellError> {

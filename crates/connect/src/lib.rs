@@ -28,6 +28,9 @@
 
 mod options;
 
+#[cfg(feature = "_server")]
+mod address;
+
 mod bus;
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "mysql", feature = "postgres")),

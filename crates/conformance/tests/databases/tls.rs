@@ -10,7 +10,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use crate::{DATABASE, open, within};
 
 /// An authority of its own, and a certificate by it for these names.
-fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
+pub(crate) fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

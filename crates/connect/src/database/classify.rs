@@ -69,6 +69,10 @@ fn class_of_io(error: &io::Error) -> ErrorClass {
     {
         return ErrorClass::Tls;
     }
+    #[cfg(feature = "_server")]
+    if crate::address::refused(error) {
+        return ErrorClass::Configuration;
+    }
     match error.kind() {
         io::ErrorKind::TimedOut => ErrorClass::Timeout,
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => ErrorClass::Decode,

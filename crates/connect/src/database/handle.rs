@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cells::{CellError, DatabaseLocation, ErrorClass};
+#[cfg(feature = "_server")]
+use cells::Leg;
+use cells::{CellError, CellMapping, DatabaseLocation, ErrorClass};
 use context::Deadline;
 
 use super::classify::class_of_driver;
@@ -11,6 +13,8 @@ use super::driver::Access;
 use super::engine::{Budget, Engine};
 use super::failure::Failure;
 use super::session::DbSession;
+#[cfg(feature = "_server")]
+use crate::address::Addresses;
 use crate::options::ConnectorOptions;
 
 /// A cell's database. Cheap to clone; clones share the connections.
@@ -24,7 +28,7 @@ pub struct CellDb {
 }
 
 impl CellDb {
-    /// A handle on the database at this place.
+    /// A handle on the database at this place, which this host's own configuration names: it may be at any address.
     ///
     /// # Errors
     /// [`ErrorClass::Configuration`] where this build has no driver for it.
@@ -32,8 +36,26 @@ impl CellDb {
         location: &DatabaseLocation,
         options: &ConnectorOptions,
     ) -> Result<Self, CellError> {
+        Self::at(location, None, options)
+    }
+
+    /// A handle on a cell's database. Its connections go to addresses that the mapping, and the allow-list it passed,
+    /// let it use ([`CellMapping::check_address`]), whatever its host's name resolves to by then; where none of them
+    /// may be used, statements fail with [`ErrorClass::Configuration`].
+    ///
+    /// # Errors
+    /// [`ErrorClass::Configuration`] where this build has no driver for it.
+    pub fn of_cell(mapping: &CellMapping, options: &ConnectorOptions) -> Result<Self, CellError> {
+        Self::at(mapping.database(), Some(mapping), options)
+    }
+
+    fn at(
+        location: &DatabaseLocation,
+        mapping: Option<&CellMapping>,
+        options: &ConnectorOptions,
+    ) -> Result<Self, CellError> {
         Ok(Self {
-            engine: engine(location, options)?,
+            engine: engine(location, mapping, options)?,
             masked: location.to_string().into(),
         })
     }
@@ -86,10 +108,20 @@ impl fmt::Debug for CellDb {
     }
 }
 
+#[cfg_attr(
+    not(feature = "_server"),
+    expect(unused_variables, reason = "a file has no address")
+)]
 fn engine(
     location: &DatabaseLocation,
+    mapping: Option<&CellMapping>,
     options: &ConnectorOptions,
 ) -> Result<Arc<dyn Engine>, CellError> {
+    #[cfg(feature = "_server")]
+    let addresses = match mapping {
+        Some(mapping) => Addresses::of_cell(mapping, Leg::Database),
+        None => Addresses::any(),
+    };
     match location {
         #[cfg(feature = "sqlite")]
         DatabaseLocation::Sqlite(file) => pooled(super::sqlite::Sqlite::new(file), options),
@@ -97,11 +129,13 @@ fn engine(
         DatabaseLocation::Sqlite(_) => Err(absent("SQLite")),
         DatabaseLocation::Server(server) => match server.engine {
             #[cfg(feature = "mysql")]
-            cells::Engine::MySql => pooled(super::mysql::MySql::new(server), options),
+            cells::Engine::MySql => pooled(super::mysql::MySql::new(server, addresses), options),
             #[cfg(not(feature = "mysql"))]
             cells::Engine::MySql => Err(absent("MySQL and MariaDB")),
             #[cfg(feature = "postgres")]
-            cells::Engine::PostgreSql => pooled(super::postgres::Postgres::new(server)?, options),
+            cells::Engine::PostgreSql => {
+                pooled(super::postgres::Postgres::new(server, addresses)?, options)
+            }
             #[cfg(not(feature = "postgres"))]
             cells::Engine::PostgreSql => Err(absent("PostgreSQL")),
         },

@@ -1,6 +1,8 @@
 //! Databases: a lazy handle per cell, sessions with a budget, and what each kind of database brings.
 
 mod classify;
+#[cfg(feature = "_server")]
+mod dial;
 mod driver;
 mod engine;
 mod failure;
@@ -12,6 +14,8 @@ mod mysql;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(feature = "_server")]
+mod relay;
 mod session;
 #[cfg(feature = "sqlite")]
 mod sqlite;

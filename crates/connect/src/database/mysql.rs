@@ -1,8 +1,9 @@
 //! MariaDB and MySQL: built field by field, limited by the server, killed when nobody waits any more.
 //!
 //! MariaDB limits every statement (`max_statement_time`), MySQL only SELECT (`max_execution_time`); what goes beyond is
-//! killed over a second connection.
+//! killed over a second connection, to the very server that runs it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,17 +14,22 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
+use super::dial::{Dial, Door};
 use super::driver::{Access, Driver, bound, pem, plain_statements};
 use super::kill;
+use crate::address::Addresses;
 
 /// One database on one server.
 pub(crate) struct MySql {
     server: Arc<DatabaseServer>,
+    dial: Arc<Dial>,
 }
 
 /// One connection to it.
 pub(crate) struct Link {
     connection: MySqlConnection,
+    /// Where the server is: a name may have several behind it.
+    at: SocketAddr,
     /// The server's number for it.
     id: u64,
     /// Whether `max_statement_time` is known there.
@@ -33,18 +39,21 @@ pub(crate) struct Link {
 }
 
 impl MySql {
-    pub(crate) fn new(server: &DatabaseServer) -> Self {
+    pub(crate) fn new(server: &DatabaseServer, addresses: Addresses) -> Self {
         Self {
             server: Arc::new(server.clone()),
+            dial: Arc::new(Dial::new(server, addresses)),
         }
     }
 }
 
 /// The driver's options, made for one connection and dropped with it: they hold the password in clear.
-fn options(server: &DatabaseServer) -> Result<MySqlConnectOptions, sqlx::Error> {
-    let host = server.host.to_string();
-    let mut options = MySqlConnectOptions::new()
-        .host(host.trim_matches(['[', ']']))
+fn options(server: &DatabaseServer, door: Door) -> Result<MySqlConnectOptions, sqlx::Error> {
+    let options = match door {
+        Door::Address(address) => MySqlConnectOptions::new().host(&address),
+        Door::Socket { name, path } => MySqlConnectOptions::new().host(&name).socket(path),
+    };
+    let mut options = options
         .port(server.port)
         .username(server.user.as_deref().unwrap_or_default())
         .password(server.password.as_ref().map_or("", SecretText::expose))
@@ -75,7 +84,8 @@ impl Driver for MySql {
     const BACKEND: DbBackend = DbBackend::MySql;
 
     async fn connect(&self, access: Access) -> Result<Link, sqlx::Error> {
-        let mut connection = options(&self.server)?.connect().await?;
+        let open = |door| async { options(&self.server, door)?.connect().await };
+        let (mut connection, at) = self.dial.connect(open).await?;
         let row = connection
             .fetch_one("SELECT CONNECTION_ID() AS id, VERSION() AS version")
             .await?;
@@ -87,6 +97,7 @@ impl Driver for MySql {
         }
         Ok(Link {
             connection,
+            at,
             id: row.try_get("id")?,
             mariadb: version.contains("MariaDB"),
             access,
@@ -124,9 +135,11 @@ impl Driver for MySql {
     }
 
     fn abandon(&self, link: Link) {
-        let (server, id) = (Arc::clone(&self.server), link.id);
+        let (server, dial) = (Arc::clone(&self.server), Arc::clone(&self.dial));
+        let (at, id) = (link.at, link.id);
         kill::in_background(&link.runtime.clone(), link, async move {
-            let mut side = options(&server)?.connect().await?;
+            let open = |door| async { options(&server, door)?.connect().await };
+            let mut side = dial.connect_to(at, open).await?;
             // The whole connection and not only its statement: a statement that has not started yet would be missed.
             match side.execute(AssertSqlSafe(format!("KILL {id}"))).await {
                 Err(error) if number(&error) == Some(NO_SUCH_THREAD) => return Ok(()),

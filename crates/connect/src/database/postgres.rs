@@ -1,5 +1,8 @@
-//! PostgreSQL: built field by field, limited by the server, terminated when nobody waits any more.
+//! PostgreSQL: built field by field, limited by the server, terminated when nobody waits any more, over a second
+//! connection to the very server.
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +13,22 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
+use super::dial::{Dial, Door};
 use super::driver::{Access, Driver, bound, pem, plain_statements};
 use super::kill;
+use crate::address::Addresses;
 
 /// One database on one server.
 pub(crate) struct Postgres {
     server: Arc<DatabaseServer>,
+    dial: Arc<Dial>,
 }
 
 /// One connection to it.
 pub(crate) struct Link {
     connection: PgConnection,
+    /// Where the server is: a name may have several behind it.
+    at: SocketAddr,
     /// The process that serves it, and since when: process ids come back.
     process: i32,
     started: String,
@@ -29,7 +37,7 @@ pub(crate) struct Link {
 }
 
 impl Postgres {
-    pub(crate) fn new(server: &DatabaseServer) -> Result<Self, CellError> {
+    pub(crate) fn new(server: &DatabaseServer, addresses: Addresses) -> Result<Self, CellError> {
         let configuration = |what: String| CellError::new(ErrorClass::Configuration, what);
         if server.user.is_none() {
             // The driver would take the name of this process's user.
@@ -49,16 +57,24 @@ impl Postgres {
         }
         Ok(Self {
             server: Arc::new(server.clone()),
+            dial: Arc::new(Dial::new(server, addresses)),
         })
     }
 }
 
 /// The driver's options, made for one connection and dropped with it: they hold the password in clear.
-fn options(server: &DatabaseServer) -> Result<PgConnectOptions, sqlx::Error> {
-    let host = server.host.to_string();
+fn options(server: &DatabaseServer, door: Door) -> Result<PgConnectOptions, sqlx::Error> {
     // Every field that the driver would otherwise take from the environment is set.
-    let mut options = PgConnectOptions::new_without_pgpass()
-        .host(host.trim_matches(['[', ']']))
+    let options = PgConnectOptions::new_without_pgpass();
+    let options = match door {
+        Door::Address(address) => options.host(&address),
+        // The driver is told the folder and adds the file's name by itself.
+        Door::Socket { name, path } => {
+            let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+            options.host(&name).socket(folder)
+        }
+    };
+    let mut options = options
         .port(server.port)
         .username(server.user.as_deref().unwrap_or_default())
         .password(server.password.as_ref().map_or("", SecretText::expose))
@@ -94,10 +110,12 @@ impl Driver for Postgres {
     const BACKEND: DbBackend = DbBackend::Postgres;
 
     async fn connect(&self, access: Access) -> Result<Link, sqlx::Error> {
-        let mut connection = options(&self.server)?.connect().await?;
+        let open = |door| async { options(&self.server, door)?.connect().await };
+        let (mut connection, at) = self.dial.connect(open).await?;
         let row = connection.fetch_one(WHO_AM_I).await?;
         Ok(Link {
             connection,
+            at,
             process: row.try_get("pid")?,
             started: row.try_get("started")?,
             access,
@@ -132,10 +150,11 @@ impl Driver for Postgres {
     }
 
     fn abandon(&self, link: Link) {
-        let server = Arc::clone(&self.server);
+        let (server, dial, at) = (Arc::clone(&self.server), Arc::clone(&self.dial), link.at);
         let (process, started) = (link.process, link.started.clone());
         kill::in_background(&link.runtime.clone(), link, async move {
-            let mut side = options(&server)?.connect().await?;
+            let open = |door| async { options(&server, door)?.connect().await };
+            let mut side = dial.connect_to(at, open).await?;
             // The whole process and not only its statement: a cancel that comes before the statement starts is lost.
             loop {
                 let terminate = sqlx::query(TERMINATE).bind(process).bind(&started);

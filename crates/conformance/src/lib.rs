@@ -2,7 +2,8 @@
 //!
 //! [`CloudBuilder`] writes `nova_api`, cell0 and any number of cells as SQLite files with Nova's own tables, filled with
 //! servers that are awkward on purpose: ties, NULLs, names that differ in case or accent, deleted and hidden rows.
-//! [`HeldCell`] makes one of them hang for real. Both need the feature `cloud`, which is on unless turned off.
+//! [`HeldCell`] makes one of them hang for real; a [`Store`] is one database, on MariaDB or PostgreSQL too. They need the
+//! feature `cloud`, which is on unless turned off.
 //!
 //! What needs no database: [`mod@scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
 //! cells that misbehave as they are told; [`sim`] plays whole scenarios on simulated time.
@@ -36,8 +37,8 @@ pub mod sim;
 
 #[cfg(feature = "cloud")]
 pub use cloud::{
-    Cloud, CloudBuilder, CloudCell, CloudError, HeldCell, Population, Rng, ServerSeed, alter,
-    write_cell,
+    Cloud, CloudBuilder, CloudCell, CloudError, Dialect, HeldCell, MappedCell, PlacedCloud,
+    Population, Rng, ServerSeed, Store, alter, write_cell,
 };
 #[cfg(feature = "servers")]
 pub use servers::{MariaDb, PASSWORD, Postgres, Redis, ServerError, ServerTls, USER};

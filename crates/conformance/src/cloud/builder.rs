@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use cells::CellId;
+use cells::{CellId, SecretText};
 
 use super::population::Population;
 use super::rng::Rng;
 use super::server::ServerSeed;
-use super::write::{CloudError, MappedCell, write_api, write_cell};
+use super::store::{CloudError, MappedCell, Store, write_cell};
 
 /// One in so many servers failed to build and is in cell0.
 const FAILED_BUILDS: u64 = 50;
@@ -121,13 +121,72 @@ impl CloudBuilder {
         }
         let mapped: Vec<MappedCell<'_>> = cells.iter().map(CloudCell::mapped).collect();
         let api = folder.join("nova_api.sqlite");
-        write_api(&api, &mapped).await?;
+        let mut store = Store::open_file(&api).await?;
+        store.create_api().await?;
+        store.map(&mapped).await?;
+        store.close().await?;
         let api_url = format!("sqlite:///{text}/nova_api.sqlite");
         Ok(Cloud {
             api,
             api_url,
             cells,
         })
+    }
+
+    /// Writes the cloud into empty databases of servers: `nova_api` first, then cell0's, then one for each further cell.
+    /// The number of cells is theirs. Buses are inside the process.
+    ///
+    /// # Errors
+    /// [`CloudError`] where a database cannot be reached or written.
+    ///
+    /// # Cancel safety
+    /// A dropped future leaves some of the rows.
+    pub async fn build_on(
+        mut self,
+        api: &SecretText,
+        databases: &[SecretText],
+    ) -> Result<PlacedCloud, CloudError> {
+        if self.placed.is_none() {
+            self.cells = databases.len().saturating_sub(1);
+        }
+        let servers = self.placed.clone().unwrap_or_else(|| self.populate());
+        let mut ids = Rng::new(self.seed ^ 0x00c0_ffee);
+        let mut cells = Vec::with_capacity(databases.len());
+        for (number, url) in databases.iter().enumerate() {
+            let id = match number {
+                0 => CellId::CELL0,
+                _ => CellId::new(ids.uuid()),
+            };
+            let servers = servers.get(number).cloned().unwrap_or_default();
+            let mut store = Store::open(url).await?;
+            store.create_cell().await?;
+            store.refill(&servers).await?;
+            store.close().await?;
+            cells.push((id, servers));
+        }
+        let names: Vec<String> = (0..cells.len())
+            .map(|number| format!("cell{number}"))
+            .collect();
+        let bus = |name: &String| match name.as_str() {
+            "cell0" => "none:///".to_owned(),
+            name => format!("fake:///{name}"),
+        };
+        let buses: Vec<String> = names.iter().map(bus).collect();
+        let mut mapped = Vec::with_capacity(cells.len());
+        for (number, (id, servers)) in cells.iter().enumerate() {
+            mapped.push(MappedCell {
+                id: *id,
+                name: &names[number],
+                transport_url: &buses[number],
+                database_connection: databases[number].expose(),
+                servers,
+            });
+        }
+        let mut store = Store::open(api).await?;
+        store.create_api().await?;
+        store.map(&mapped).await?;
+        store.close().await?;
+        Ok(PlacedCloud { cells })
     }
 
     fn populate(&self) -> Vec<Vec<ServerSeed>> {
@@ -149,6 +208,13 @@ impl CloudBuilder {
         }
         placed
     }
+}
+
+/// A cloud that was made in databases of servers.
+#[derive(Debug, Clone)]
+pub struct PlacedCloud {
+    /// Each cell's id and servers, cell0 first, in the order of the databases given.
+    pub cells: Vec<(CellId, Vec<ServerSeed>)>,
 }
 
 /// A cloud that was made.
@@ -222,7 +288,7 @@ impl CloudCell {
 
     fn mapped(&self) -> MappedCell<'_> {
         MappedCell {
-            uuid: self.id.to_string(),
+            id: self.id,
             name: &self.name,
             transport_url: &self.transport_url,
             database_connection: &self.database_url,

@@ -4,7 +4,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
 use super::builder::CloudCell;
-use super::write::{CloudError, open};
+use super::store::{CloudError, open_file};
 
 /// Holds one cell's database: whoever reads it waits. Ends with [`release`](Self::release), or when dropped.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl HeldCell {
     /// # Errors
     /// [`CloudError::Database`] where somebody else holds it already.
     pub async fn hold(cell: &CloudCell) -> Result<Self, CloudError> {
-        let mut connection = open(cell.path()).await?;
+        let mut connection = open_file(cell.path()).await?;
         sqlx::raw_sql("BEGIN EXCLUSIVE")
             .execute(&mut connection)
             .await?;

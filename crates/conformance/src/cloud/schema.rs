@@ -1,9 +1,57 @@
-//! The tables, as Nova's own migrations make them on SQLite (nova-facts 2.3): columns, constraints, indexes.
+//! The tables, as Nova's own migrations make them (nova-facts 2.3): columns, constraints, indexes.
 //!
-//! Only the tables that listing reads. Types are SQLAlchemy's spellings: SQLite keeps them as hints.
+//! Only the tables that listing reads. They are written once, in SQLAlchemy's spellings, which are SQLite's; the servers'
+//! own spellings are put in here and there. Compared with what `nova-manage` makes by `cargo xtask interop`.
+
+use super::sql::Dialect;
 
 /// Tables of `nova_api`.
-pub(super) const API: &str = "
+pub(super) fn api(dialect: Dialect) -> String {
+    spelled(API, dialect)
+}
+
+/// Tables of a cell.
+pub(super) fn cell(dialect: Dialect) -> String {
+    spelled(CELL, dialect)
+}
+
+/// The table `instances` for the rows of several cells: their `id`s may meet, and so may one server's two rows.
+pub(super) fn union(dialect: Dialect) -> String {
+    let constraints = "PRIMARY KEY (id), CONSTRAINT uniq_instances0uuid UNIQUE (uuid)";
+    // Not the server's own numbering, which asks for a key.
+    spelled(&CELL.replace(constraints, "CHECK (id > 0)"), dialect).replace(" AUTO_INCREMENT", "")
+}
+
+fn spelled(tables: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Sqlite => tables.to_owned(),
+        Dialect::MariaDb => tables
+            .replace(
+                " id INTEGER NOT NULL",
+                " id INTEGER NOT NULL AUTO_INCREMENT",
+            )
+            .replace("key_data TEXT", "key_data MEDIUMTEXT")
+            .replace("user_data TEXT", "user_data MEDIUMTEXT")
+            .replace("launched_on TEXT", "launched_on MEDIUMTEXT")
+            .replace("locked_by VARCHAR(5)", "locked_by ENUM('owner', 'admin')"),
+        Dialect::Postgres => {
+            let tables = tables
+                .replace("DATETIME", "TIMESTAMP WITHOUT TIME ZONE")
+                .replace(" id INTEGER NOT NULL", " id SERIAL NOT NULL")
+                .replace("access_ip_v4 VARCHAR(39)", "access_ip_v4 INET")
+                .replace("access_ip_v6 VARCHAR(39)", "access_ip_v6 INET")
+                .replace("locked_by VARCHAR(5)", "locked_by instances0locked_by");
+            match tables.contains("instances0locked_by") {
+                true => {
+                    format!("CREATE TYPE instances0locked_by AS ENUM ('owner', 'admin');{tables}")
+                }
+                false => tables,
+            }
+        }
+    }
+}
+
+const API: &str = "
 CREATE TABLE cell_mappings (
     created_at DATETIME, updated_at DATETIME, id INTEGER NOT NULL, uuid VARCHAR(36) NOT NULL, name VARCHAR(255),
     transport_url TEXT, database_connection TEXT, disabled BOOLEAN,
@@ -23,8 +71,7 @@ CREATE INDEX instance_mappings_user_id_project_id_idx ON instance_mappings (user
 CREATE INDEX project_id_idx ON instance_mappings (project_id);
 ";
 
-/// Tables of a cell.
-pub(super) const CELL: &str = "
+const CELL: &str = "
 CREATE TABLE instances (
     created_at DATETIME, updated_at DATETIME, deleted_at DATETIME, id INTEGER NOT NULL, internal_id INTEGER,
     user_id VARCHAR(255), project_id VARCHAR(255), image_ref VARCHAR(255), kernel_id VARCHAR(255), ramdisk_id VARCHAR(255),
@@ -51,3 +98,22 @@ CREATE INDEX instances_host_deleted_cleaned_idx ON instances (host, deleted, cle
 CREATE INDEX instances_project_id_deleted_idx ON instances (project_id, deleted);
 CREATE INDEX instances_compute_id_deleted_idx ON instances (compute_id, deleted);
 ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_that_differs_is_put_in() {
+        let mariadb = cell(Dialect::MariaDb);
+        assert!(mariadb.contains("ENUM('owner', 'admin')") && mariadb.contains("AUTO_INCREMENT"));
+        assert!(!mariadb.contains(" TEXT"));
+        let postgres = cell(Dialect::Postgres);
+        assert!(postgres.starts_with("CREATE TYPE") && postgres.contains("access_ip_v6 INET"));
+        assert!(!postgres.contains("DATETIME") && !api(Dialect::Postgres).contains("CREATE TYPE"));
+        for dialect in [Dialect::Sqlite, Dialect::MariaDb, Dialect::Postgres] {
+            assert!(!union(dialect).contains("PRIMARY KEY"));
+            assert!(!union(dialect).contains("AUTO_INCREMENT"));
+        }
+    }
+}

@@ -4,9 +4,13 @@
 #[cfg(test)]
 mod changes;
 #[cfg(test)]
+mod collations;
+#[cfg(test)]
 mod counting;
 #[cfg(test)]
 mod cursors;
+#[cfg(test)]
+mod differential;
 #[cfg(test)]
 mod down_cells;
 #[cfg(test)]
@@ -21,5 +25,7 @@ mod plans;
 mod questions;
 #[cfg(test)]
 mod scope;
+#[cfg(test)]
+mod stage;
 #[cfg(test)]
 mod support;

@@ -161,7 +161,8 @@ pub(crate) fn nasty(rng: &mut Rng, id: i64) -> ServerSeed {
         _ => rng.pick(from).map(|text| (*text).to_owned()),
     };
     let names = [
-        "web", "Web", "WEB", "wéb", "we", "", " web", "w%b", "😀", "Ünit", "zz",
+        "web", "Web", "WEB", "wéb", "we", "", " web", "web ", "web\t", "w\\b'", "w%b", "😀",
+        "Ünit", "ß", "zz",
     ];
     let times = [
         "2026-09-18 04:33:00.000000",

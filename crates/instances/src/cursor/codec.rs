@@ -6,12 +6,12 @@
 use cells::CellId;
 use uuid::Uuid;
 
-use crate::order::{SortValue, Stamp};
-use crate::sql::Range;
+use crate::order::{SortValue, Stamp, Weight};
+use crate::sql::{Collation, Range, TextRule};
 
 use super::{CursorError, Fingerprint, Gap, Next, PageCursor};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 pub(super) fn encode(cursor: &PageCursor) -> Vec<u8> {
     let mut out = vec![VERSION];
@@ -24,6 +24,7 @@ pub(super) fn encode(cursor: &PageCursor) -> Vec<u8> {
         }
         Next::End => out.push(2),
     }
+    put_rule(&mut out, cursor.rule.as_ref());
     for gap in &cursor.gaps {
         out.extend(gap.cell.uuid().as_bytes());
         for end in [&gap.range.after, &gap.range.upto] {
@@ -34,6 +35,21 @@ pub(super) fn encode(cursor: &PageCursor) -> Vec<u8> {
         }
     }
     out
+}
+
+fn put_rule(out: &mut Vec<u8>, rule: Option<&TextRule>) {
+    match rule {
+        None => out.push(0),
+        Some(TextRule::Bytes) => out.push(1),
+        Some(TextRule::Collations(all)) => {
+            out.push(2);
+            put_length(out, all.len());
+            for collation in all {
+                put_bytes(out, collation.name.as_bytes());
+                put_bytes(out, &collation.pad);
+            }
+        }
+    }
 }
 
 fn put_position(out: &mut Vec<u8>, position: &[SortValue]) {
@@ -57,7 +73,8 @@ fn put_position(out: &mut Vec<u8>, position: &[SortValue]) {
             SortValue::Weighed { text, weight } => {
                 out.push(5);
                 put_bytes(out, text.as_bytes());
-                put_bytes(out, weight);
+                put_bytes(out, weight.bytes());
+                put_bytes(out, weight.pad());
             }
         }
     }
@@ -85,6 +102,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PageCursor, CursorError> {
         2 => Next::End,
         _ => return Err(CursorError::Foreign),
     };
+    let rule = reader.rule()?;
     let mut gaps = Vec::new();
     while !reader.0.is_empty() {
         let cell = CellId::new(Uuid::from_bytes(reader.array()?));
@@ -94,7 +112,12 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PageCursor, CursorError> {
         };
         gaps.push(Gap { cell, range });
     }
-    Ok(PageCursor { query, next, gaps })
+    Ok(PageCursor {
+        query,
+        next,
+        rule,
+        gaps,
+    })
 }
 
 struct Reader<'a>(&'a [u8]);
@@ -140,6 +163,21 @@ impl<'a> Reader<'a> {
         (0..self.length()?).map(|_| self.value()).collect()
     }
 
+    fn rule(&mut self) -> Result<Option<TextRule>, CursorError> {
+        Ok(match self.byte()? {
+            0 => None,
+            1 => Some(TextRule::Bytes),
+            2 => {
+                let all = (0..self.length()?).map(|_| {
+                    let (name, pad) = (self.text()?.to_owned(), self.bytes()?.to_vec());
+                    Ok(Collation { name, pad })
+                });
+                Some(TextRule::Collations(all.collect::<Result<_, _>>()?))
+            }
+            _ => return Err(CursorError::Foreign),
+        })
+    }
+
     fn value(&mut self) -> Result<SortValue, CursorError> {
         Ok(match self.byte()? {
             0 => SortValue::Null,
@@ -149,7 +187,7 @@ impl<'a> Reader<'a> {
             4 => SortValue::Text(self.text()?.to_owned()),
             5 => SortValue::Weighed {
                 text: self.text()?.to_owned(),
-                weight: self.bytes()?.to_vec(),
+                weight: Weight::new(self.bytes()?.to_vec(), self.bytes()?),
             },
             _ => return Err(CursorError::Foreign),
         })

@@ -12,7 +12,7 @@ use ring::digest;
 
 use crate::order::{SortOrder, SortValue};
 use crate::query::ScopedQuery;
-use crate::sql::Range;
+use crate::sql::{Range, TextRule};
 
 pub use token::CursorKey;
 
@@ -21,6 +21,8 @@ pub use token::CursorKey;
 pub struct PageCursor {
     pub(crate) query: Fingerprint,
     pub(crate) next: Next,
+    /// By what the list so far orders text, once a cell has said.
+    pub(crate) rule: Option<TextRule>,
     pub(crate) gaps: Vec<Gap>,
 }
 
@@ -154,6 +156,7 @@ mod tests {
         PageCursor {
             query: Fingerprint([0; 16]),
             next: Next::Start,
+            rule: None,
             gaps: Vec::new(),
         }
     }

@@ -77,8 +77,8 @@ mod tests {
 
     use super::*;
     use crate::cursor::{Fingerprint, Gap, Next};
-    use crate::order::{SortValue, Stamp};
-    use crate::sql::Range;
+    use crate::order::{SortValue, Stamp, Weight};
+    use crate::sql::{Collation, Range, TextRule};
 
     fn cursor() -> PageCursor {
         let position = vec![
@@ -89,7 +89,7 @@ mod tests {
             SortValue::Text("wéb 😀".into()),
             SortValue::Weighed {
                 text: "web".into(),
-                weight: vec![0, 255],
+                weight: Weight::new(vec![0, 255], &[0, 32]),
             },
         ];
         let range = Range {
@@ -99,6 +99,10 @@ mod tests {
         PageCursor {
             query: Fingerprint([9; 16]),
             next: Next::After(position),
+            rule: Some(TextRule::Collations(vec![Collation {
+                name: "utf8mb3_general_ci".into(),
+                pad: vec![0, 32],
+            }])),
             gaps: vec![Gap {
                 cell: CellId::CELL0,
                 range,
@@ -113,6 +117,7 @@ mod tests {
         for next in [Next::Start, Next::End] {
             let cursor = PageCursor {
                 next,
+                rule: None,
                 gaps: Vec::new(),
                 ..cursor()
             };
@@ -146,7 +151,7 @@ mod tests {
                 assert!(read.gaps.len() < cursor().gaps.len());
             }
         }
-        let huge = [&[1][..], &[0; 16], &[1], &[255; 4]].concat();
+        let huge = [&[2][..], &[0; 16], &[1], &[255; 4]].concat();
         assert_eq!(codec::decode(&huge), Err(CursorError::Foreign));
     }
 }

@@ -1,10 +1,14 @@
 //! Filling one page: all cells at once, then those that ran dry, until the page is full or everybody has given all.
+//!
+//! In rounds, and not through scatter's streaming merge: a page says of each cell up to where it is known (that is what
+//! cursors and `resume` are made of), asks for no row that it may not need (a stream's cells read ahead of their reader),
+//! keeps Nova's batch sizes to the number, and begins anew where cells turn out to order text differently.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cells::{CellConnector, CellError, CellId, Cells, Choice};
+use cells::{CellConnector, CellError, CellId, Cells, Choice, ErrorClass};
 use connect::CellDb;
 use context::RequestContext;
 use scatter::{AsyncExecutor, CellReport, Outcome, Scatter};
@@ -12,8 +16,8 @@ use scatter::{AsyncExecutor, CellReport, Outcome, Scatter};
 use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
 use crate::query::ScopedQuery;
-use crate::server::Server;
-use crate::sql::{Range, fetch_page};
+use crate::server::{Row, Server};
+use crate::sql::{Range, TextOrder, TextRule, fetch_page, text_rule};
 
 use super::batch::BatchStrategy;
 use super::merge::Merge;
@@ -31,6 +35,10 @@ pub(super) struct Plan {
     pub(super) limit: u32,
     pub(super) batch: BatchStrategy,
     pub(super) budget: Duration,
+    /// By what text is ordered as far as the caller has a say.
+    pub(super) text: TextOrder,
+    /// By what the list so far orders text; a cell that orders otherwise fails.
+    pub(super) rule: Option<TextRule>,
 }
 
 /// A filled page.
@@ -39,10 +47,38 @@ pub(super) struct Gathered {
     pub(super) cells: Vec<CellReport<usize>>,
     pub(super) elapsed: Duration,
     pub(super) is_full: bool,
+    /// By what text is ordered, if a cell has said.
+    pub(super) rule: Option<TextRule>,
     /// The position of the page's last row.
     pub(super) last: Option<Vec<SortValue>>,
     /// Of each cell that did not answer, the stretches whose rows are missing, those after the page included.
     pub(super) missing: Vec<(CellId, Vec<Range>)>,
+}
+
+const OTHERWISE: &str = "text is ordered by another collation here than in the list so far";
+
+/// Whether the cells that answered order text alike.
+enum Agreed {
+    On(TextRule),
+    Not,
+    /// None answered.
+    Nobody,
+}
+
+fn agreed(cells: &[CellReport<(Vec<Row>, TextRule)>]) -> Agreed {
+    let rules = cells.iter().filter_map(|cell| match &cell.outcome {
+        Outcome::Answered((_, rule)) => Some(rule),
+        _ => None,
+    });
+    let mut agreed = Agreed::Nobody;
+    for rule in rules {
+        match &agreed {
+            Agreed::On(other) if other != rule => return Agreed::Not,
+            Agreed::On(_) | Agreed::Not => {}
+            Agreed::Nobody => agreed = Agreed::On(rule.clone()),
+        }
+    }
+    agreed
 }
 
 /// What one cell is asked in one round.
@@ -71,8 +107,14 @@ where
         limit,
         batch,
         budget,
+        mut text,
+        mut rule,
     } = plan;
-    let mut merge = Merge::new(asked.len(), usize::try_from(limit).unwrap_or(usize::MAX));
+    let page = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut merge = Merge::new(asked.len(), page);
+    if let Some(rule) = &rule {
+        text = rule.text_order();
+    }
     let mut reports: Vec<Option<CellReport<usize>>> = asked.iter().map(|_| None).collect();
     let mut elapsed = Duration::ZERO;
     let first = batch.size(Some(limit), asked.len());
@@ -110,32 +152,53 @@ where
         let scatter = Scatter::new(ctx, cells, choices.collect()).timeout(budget);
         let work = {
             let query = Arc::clone(&query);
+            let agreed = rule.clone();
             move |task: scatter::CellTask<C>| {
                 let (query, orders) = (Arc::clone(&query), Arc::clone(&orders));
+                let agreed = agreed.clone();
                 async move {
-                    let Some(order) = orders.get(&task.cell().id()) else {
-                        return Ok::<_, CellError>(Vec::new());
-                    };
                     let session = task.cell().database().read_only(task.deadline());
+                    let rule = text_rule(&session, query.order(), text).await?;
+                    if agreed.is_some_and(|agreed| agreed != rule) {
+                        return Err(CellError::new(ErrorClass::Decode, OTHERWISE));
+                    }
                     let mut rows = Vec::new();
+                    let Some(order) = orders.get(&task.cell().id()) else {
+                        return Ok((rows, rule));
+                    };
                     for range in &order.ranges {
                         let left = u64::from(order.batch).saturating_sub(rows.len() as u64);
                         if left == 0 {
                             break;
                         }
-                        rows.extend(
-                            fetch_page(&session, task.cell().label(), &query, range, left).await?,
-                        );
+                        let label = task.cell().label();
+                        let more = fetch_page(&session, label, &query, range, &rule, left);
+                        rows.extend(more.await?);
                     }
-                    Ok(rows)
+                    Ok((rows, rule))
                 }
             }
         };
         let report = scatter.run(executor, work).await;
         let begun = elapsed;
         elapsed += report.elapsed();
-        for (at, cell) in dry.into_iter().zip(report.into_cells()) {
-            let mut report = cell.map(|rows| {
+        let answers = report.into_cells();
+        if rule.is_none() {
+            match agreed(&answers) {
+                Agreed::On(agreed) => rule = Some(agreed),
+                Agreed::Nobody => {}
+                Agreed::Not => {
+                    tracing::info!(
+                        "cells order text by different collations; the list is ordered by bytes"
+                    );
+                    (text, rule) = (TextOrder::Bytes, Some(TextRule::Bytes));
+                    merge = Merge::new(asked.len(), page);
+                    continue;
+                }
+            }
+        }
+        for (at, cell) in dry.into_iter().zip(answers) {
+            let mut report = cell.map(|(rows, _)| {
                 merge.feed(at, rows, usize::try_from(size).unwrap_or(usize::MAX));
                 0
             });
@@ -180,6 +243,7 @@ where
         cells,
         elapsed,
         is_full,
+        rule,
         last,
         missing,
     }

@@ -92,12 +92,13 @@ where
     async fn ask(&self, query: ScopedQuery, choices: Vec<Choice>) -> Found {
         let query = Arc::new(query);
         let servers = self.servers;
+        let text = servers.text;
         let scatter = Scatter::new(&self.ctx, servers.cells, choices).timeout(servers.timeout);
         let work = move |task: scatter::CellTask<C>| {
             let query = Arc::clone(&query);
             async move {
                 let session = task.cell().database().read_only(task.deadline());
-                fetch_one(&session, task.cell().label(), &query).await
+                fetch_one(&session, task.cell().label(), &query, text).await
             }
         };
         let report = scatter.run(&servers.executor, work).await;

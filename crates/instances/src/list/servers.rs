@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::cursor::{CursorError, Fingerprint, Gap, Next, PageCursor, remaining};
 use crate::query::{Owner, ScopedQuery, ServerQuery};
-use crate::sql::Range;
+use crate::sql::{Range, TextOrder};
 
 use super::batch::BatchStrategy;
 use super::error::{ListError, MissingCells};
@@ -31,6 +31,7 @@ pub struct Servers<'a, C: CellConnector<Database = CellDb>, E> {
     pub(super) batch: BatchStrategy,
     pub(super) timeout: Duration,
     pub(super) prune: bool,
+    pub(super) text: TextOrder,
 }
 
 impl<'a, C, E> Servers<'a, C, E>
@@ -49,6 +50,7 @@ where
             batch: BatchStrategy::default(),
             timeout: Duration::from_secs(60),
             prune: false,
+            text: TextOrder::default(),
         }
     }
 
@@ -84,6 +86,12 @@ where
         self
     }
 
+    /// By what text is ordered: for a cloud whose cells are known not to agree, or where case and accents are to count.
+    pub fn text_order(mut self, text: TextOrder) -> Self {
+        self.text = text;
+        self
+    }
+
     /// One page of the list.
     ///
     /// # Errors
@@ -102,6 +110,7 @@ where
         let cursor = PageCursor {
             query: Fingerprint::of(&scoped),
             next: start,
+            rule: None,
             gaps: Vec::new(),
         };
         call.page(scoped, query.limit, cursor, down).await
@@ -208,7 +217,8 @@ where
             choice,
             ranges: vec![range.clone()],
         });
-        let gathered = self.gather(&scoped, asked.collect(), limit, down).await?;
+        let asked = asked.collect();
+        let gathered = self.gather(&scoped, asked, limit, &cursor, down).await?;
         let is_first = range.after.is_none();
         let end = gathered.last.clone().filter(|_| gathered.is_full);
         for (cell, ranges) in &gathered.missing {
@@ -224,6 +234,7 @@ where
             }
         }
         cursor.next = end.map_or(Next::End, Next::After);
+        cursor.rule.clone_from(&gathered.rule);
         let mut page = page(gathered, cursor);
         if down == DownCells::Stub && is_first && scoped.filter().fits_mappings() {
             page.stubs = stubs::of(self, &scoped, &page, limit).await;
@@ -268,9 +279,10 @@ where
             .iter()
             .filter_map(|cell| Some((cell.choice.label().id()?, cell.ranges.clone())))
             .collect();
-        let gathered = self.gather(&scoped, asked, limit, down).await?;
+        let gathered = self.gather(&scoped, asked, limit, cursor, down).await?;
         let end = gathered.last.clone().filter(|_| gathered.is_full);
         // What a cell still lacks: all from where it failed, or what stands after a full page.
+        kept.rule.clone_from(&gathered.rule);
         kept.gaps.retain(|gap| gone.contains(&gap.cell));
         for (cell, ranges) in wanted {
             let failed = gathered
@@ -298,6 +310,7 @@ where
         scoped: &Arc<ScopedQuery>,
         asked: Vec<Asked>,
         limit: u32,
+        cursor: &PageCursor,
         down: DownCells,
     ) -> Result<Gathered, ListError> {
         let plan = Plan {
@@ -306,6 +319,8 @@ where
             limit,
             batch: self.servers.batch,
             budget: self.servers.timeout,
+            text: self.servers.text,
+            rule: cursor.rule.clone(),
         };
         let mut gathered =
             gather(&self.ctx, self.servers.cells, &self.servers.executor, plan).await;

@@ -10,7 +10,7 @@ pub use sort_key::{Direction, InvalidSort, SortBy, SortKey};
 pub use stamp::{InvalidStamp, Stamp};
 
 pub(crate) use sort_key::Kind;
-pub(crate) use value::SortValue;
+pub(crate) use value::{SortValue, Weight};
 
 /// A total order: the keys asked for, then `uuid`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,8 +17,58 @@ pub(crate) enum SortValue {
     /// texts to that database, whatever their spelling.
     Weighed {
         text: String,
-        weight: Vec<u8>,
+        weight: Weight,
     },
+}
+
+/// What a text weighs under a collation, for which shorter texts may be filled up with spaces.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Weight {
+    /// Without the spaces at its end where those weigh nothing.
+    bytes: Vec<u8>,
+    /// What shorter texts are filled up with; empty: nothing.
+    pad: Vec<u8>,
+}
+
+impl Weight {
+    pub(crate) fn new(mut bytes: Vec<u8>, pad: &[u8]) -> Self {
+        while !pad.is_empty() && bytes.ends_with(pad) {
+            bytes.truncate(bytes.len() - pad.len());
+        }
+        Self {
+            bytes,
+            pad: pad.to_vec(),
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub(crate) fn pad(&self) -> &[u8] {
+        &self.pad
+    }
+}
+
+impl Ord for Weight {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let shared = self.bytes.len().min(other.bytes.len());
+        let ((head, rest), (other_head, other_rest)) =
+            (self.bytes.split_at(shared), other.bytes.split_at(shared));
+        let filled = |rest: &[u8], pad: &[u8]| match pad.is_empty() {
+            true => rest.len().cmp(&0),
+            false => rest.iter().cmp(pad.iter().cycle().take(rest.len())),
+        };
+        head.cmp(other_head)
+            .then_with(|| filled(rest, &self.pad))
+            .then_with(|| filled(other_rest, &other.pad).reverse())
+    }
+}
+
+impl PartialOrd for Weight {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl SortValue {
@@ -74,13 +124,24 @@ mod tests {
     fn weighed_texts_compare_by_weight_alone() {
         let weighed = |text: &str, weight: &[u8]| SortValue::Weighed {
             text: text.into(),
-            weight: weight.into(),
+            weight: Weight::new(weight.into(), &[]),
         };
         assert_eq!(
             weighed("web", b"WEB").cmp(&weighed("Web", b"WEB")),
             Ordering::Equal
         );
         assert!(weighed("a", b"B") > weighed("z", b"A"));
+    }
+
+    #[test]
+    fn spaces_at_the_end_weigh_nothing_where_the_collation_fills_up_with_them() {
+        let padded = |weight: &[u8]| Weight::new(weight.to_vec(), b" ");
+        assert_eq!(padded(b"WEB  "), padded(b"WEB"));
+        assert!(padded(b"WEB\t") < padded(b"WEB"));
+        assert!(padded(b"WEB") < padded(b"WEB!"));
+        assert!(padded(b"") > padded(b"\x01"));
+        let plain = |weight: &[u8]| Weight::new(weight.to_vec(), b"");
+        assert!(plain(b"WEB") < plain(b"WEB\t") && plain(b"WEB\t") < plain(b"WEB "));
     }
 
     #[test]

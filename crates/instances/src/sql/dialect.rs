@@ -1,4 +1,4 @@
-//! Where databases differ: how text orders, where NULLs go, what a time and a truth value look like.
+//! Where databases differ: how text orders, where NULLs go, what a time, a truth value or an address look like.
 
 use sea_orm::{DbBackend, Value};
 use time::PrimitiveDateTime;
@@ -7,34 +7,67 @@ use crate::order::{Direction, Kind, SortKey, SortValue, Stamp};
 
 use super::writer::Sql;
 
-/// By what rule a cell's database orders text, so that the order of one cell and the merge of all agree (W-20).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// By what text is ordered, so that the order of one cell and the merge of all agree (W-20).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TextOrder {
-    /// Bytes, said explicitly: `COLLATE BINARY`. SQLite.
-    Binary,
-    /// Bytes, said explicitly: `COLLATE "C"`. PostgreSQL.
-    C,
-    /// The column's own collation, so that its indexes serve; each row brings its weight (`WEIGHT_STRING`), which is
-    /// what the merge compares. MariaDB and MySQL.
-    ColumnWeight,
+    /// By the collation of each column where that can be followed (MariaDB and MySQL, whose `WEIGHT_STRING` says what a
+    /// text weighs), so that case and accents count as there and indexes serve; by bytes elsewhere. Cells that do not
+    /// agree are noticed, and the list is ordered by bytes instead.
+    #[default]
+    Columns,
+    /// By bytes of UTF-8 everywhere: the same on every database, whatever its collations. On MariaDB and MySQL no index
+    /// serves such an order.
+    Bytes,
 }
 
-impl TextOrder {
-    /// The rule of this kind of database.
-    #[must_use]
-    pub fn of(backend: DbBackend) -> Self {
-        match backend {
-            DbBackend::Postgres => Self::C,
-            DbBackend::MySql => Self::ColumnWeight,
-            _ => Self::Binary,
+/// How one statement is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Dialect {
+    pub(crate) backend: DbBackend,
+    pub(crate) text: TextOrder,
+}
+
+impl From<DbBackend> for Dialect {
+    fn from(backend: DbBackend) -> Self {
+        Self {
+            backend,
+            text: TextOrder::Columns,
+        }
+    }
+}
+
+impl Dialect {
+    /// The column of a sort key, as text where Nova's migrations gave it a type of its own: addresses on PostgreSQL, and
+    /// who locked a server on both servers, which would order by its place in the list of possible values.
+    pub(super) fn column(self, key: SortKey) -> &'static str {
+        match (self.backend, key) {
+            (DbBackend::Postgres, SortKey::AccessIpV4) => "host(access_ip_v4)",
+            (DbBackend::Postgres, SortKey::AccessIpV6) => "host(access_ip_v6)",
+            (DbBackend::Postgres, SortKey::LockedBy) => "CAST(locked_by AS TEXT)",
+            // With the column's collation, which a cast would not have.
+            (DbBackend::MySql, SortKey::LockedBy) => "CONCAT(locked_by)",
+            _ => key.as_str(),
         }
     }
 
-    fn suffix(self) -> &'static str {
-        match self {
-            Self::Binary => " COLLATE BINARY",
-            Self::C => " COLLATE \"C\"",
-            Self::ColumnWeight => "",
+    /// Whether this key's rows bring their weight.
+    pub(super) fn is_weighed(self, key: SortKey) -> bool {
+        key.kind() == Kind::Text
+            && self.backend == DbBackend::MySql
+            && self.text == TextOrder::Columns
+    }
+
+    /// A sort key as it is compared and ordered by.
+    fn compared(self, key: SortKey) -> String {
+        let column = self.column(key);
+        match (key.kind(), self.backend) {
+            (Kind::Text, DbBackend::Postgres) => format!("{column} COLLATE \"C\""),
+            (Kind::Text, DbBackend::MySql) if self.text == TextOrder::Bytes => {
+                // Not a binary collation, most of which take trailing spaces for nothing.
+                format!("CAST(CONVERT({column} USING utf8mb4) AS BINARY)")
+            }
+            (Kind::Text, DbBackend::Sqlite) => format!("{column} COLLATE BINARY"),
+            _ => column.to_owned(),
         }
     }
 }
@@ -42,11 +75,8 @@ impl TextOrder {
 impl Sql {
     /// Adds a sort key as it is compared and ordered by.
     pub(super) fn key(&mut self, key: SortKey) -> &mut Self {
-        self.push(key.as_str());
-        match key.kind() {
-            Kind::Text | Kind::Ascii => self.push(TextOrder::of(self.backend()).suffix()),
-            Kind::Bool | Kind::Int | Kind::Time => self,
-        }
+        let compared = self.dialect().compared(key);
+        self.push(&compared)
     }
 
     /// Adds a sort value as a parameter. NULL has no place in a comparison and is not given here.

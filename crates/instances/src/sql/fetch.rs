@@ -7,6 +7,8 @@ use sea_orm::{ConnectionTrait, DbErr};
 use crate::query::ScopedQuery;
 use crate::server::Row;
 
+use super::collation::{TextRule, text_rule};
+use super::dialect::{Dialect, TextOrder};
 use super::projection::Projection;
 use super::range::Range;
 use super::select;
@@ -19,25 +21,33 @@ pub(crate) async fn fetch_page(
     cell: &CellLabel,
     query: &ScopedQuery,
     range: &Range,
+    rule: &TextRule,
     limit: u64,
 ) -> Result<Vec<Row>, CellError> {
-    let backend = session.get_database_backend();
-    let projection = Projection::of(backend, query.order());
+    let dialect = dialect(session, rule);
+    let projection = Projection::of(dialect, query.order());
     let mut rows = Vec::new();
     for segment in select::segments_of(query, range) {
         let left = limit.saturating_sub(rows.len() as u64);
         if left == 0 {
             break;
         }
-        let statement = select::page(backend, query, range, segment, left);
+        let statement = select::page(dialect, query, range, segment, left);
         let answer = session.query_all_raw(statement).await.map_err(classify)?;
         for row in &answer {
-            let row = projection.row(query.order(), cell, row);
+            let row = projection.row(query.order(), rule, cell, row);
             rows.push(row.map_err(classify)?);
         }
     }
     check_order(&rows)?;
     Ok(rows)
+}
+
+fn dialect(session: &DbSession, rule: &TextRule) -> Dialect {
+    Dialect {
+        backend: session.get_database_backend(),
+        text: rule.text_order(),
+    }
 }
 
 /// Merging takes for granted that each cell orders as all others do. A database that does not (a collation that the
@@ -58,15 +68,21 @@ pub(crate) async fn fetch_one(
     session: &DbSession,
     cell: &CellLabel,
     query: &ScopedQuery,
+    text: TextOrder,
 ) -> Result<Option<Row>, CellError> {
-    let backend = session.get_database_backend();
-    let projection = Projection::of(backend, query.order());
+    let rule = text_rule(session, query.order(), text).await?;
+    let dialect = dialect(session, &rule);
+    let projection = Projection::of(dialect, query.order());
     let answer = session
-        .query_one_raw(select::unordered(backend, query))
+        .query_one_raw(select::unordered(dialect, query))
         .await
         .map_err(classify)?;
     answer
-        .map(|row| projection.row(query.order(), cell, &row).map_err(classify))
+        .map(|row| {
+            projection
+                .row(query.order(), &rule, cell, &row)
+                .map_err(classify)
+        })
         .transpose()
 }
 

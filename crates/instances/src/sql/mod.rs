@@ -1,5 +1,6 @@
 //! SQL for one cell, for each kind of database, and reading the answers. Nothing is sent from here but in `fetch`.
 
+mod collation;
 mod dialect;
 mod fetch;
 mod narrow;
@@ -13,6 +14,7 @@ mod tests;
 
 pub use dialect::TextOrder;
 
+pub(crate) use collation::{Collation, TextRule, text_rule};
 pub(crate) use fetch::{fetch_count, fetch_one, fetch_page};
 pub(crate) use range::Range;
 pub(crate) use writer::Sql;

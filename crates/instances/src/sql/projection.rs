@@ -3,10 +3,11 @@
 use sea_orm::{DbBackend, DbErr, IdenStatic, QueryResult, TryGetable};
 
 use crate::entity::Column;
-use crate::order::{Kind, SortKey, SortOrder, SortValue, Stamp};
+use crate::order::{Kind, SortKey, SortOrder, SortValue, Stamp, Weight};
 use crate::server::{Row, Server};
 
-use super::dialect::TextOrder;
+use super::collation::TextRule;
+use super::dialect::Dialect;
 
 /// What is read of every row; the sort keys that are missing here follow.
 const COLUMNS: [Column; 11] = [
@@ -26,7 +27,7 @@ const COLUMNS: [Column; 11] = [
 /// The columns of one query's answer.
 #[derive(Debug)]
 pub(crate) struct Projection {
-    backend: DbBackend,
+    dialect: Dialect,
     items: Vec<String>,
     keys: Vec<Place>,
 }
@@ -36,28 +37,32 @@ pub(crate) struct Projection {
 struct Place {
     key: SortKey,
     at: usize,
-    weight: Option<usize>,
+    /// Where its weight is, and the how manieth text key it is.
+    weight: Option<(usize, usize)>,
 }
 
 impl Projection {
-    pub(crate) fn of(backend: DbBackend, order: &SortOrder) -> Self {
+    pub(crate) fn of(dialect: Dialect, order: &SortOrder) -> Self {
         let mut items: Vec<String> = COLUMNS
             .iter()
             .map(|column| column.as_str().to_owned())
             .collect();
         let mut keys = Vec::with_capacity(order.keys().len());
+        let mut texts = 0;
         for by in order.keys() {
             let name = by.key.as_str();
             let held = items.iter().position(|item| item == name);
-            let at = held.unwrap_or_else(|| add(&mut items, name.to_owned()));
-            let weighed =
-                by.key.kind() == Kind::Text && TextOrder::of(backend) == TextOrder::ColumnWeight;
-            let weight = weighed.then(|| {
-                add(
-                    &mut items,
-                    format!("WEIGHT_STRING({name}) AS weight_{name}"),
-                )
+            let column = dialect.column(by.key);
+            let item = match column == name {
+                true => name.to_owned(),
+                false => format!("{column} AS {name}"),
+            };
+            let at = held.unwrap_or_else(|| add(&mut items, item));
+            let weight = dialect.is_weighed(by.key).then(|| {
+                let item = format!("WEIGHT_STRING({column}) AS weight_{name}");
+                (add(&mut items, item), texts)
             });
+            texts += usize::from(weight.is_some());
             keys.push(Place {
                 key: by.key,
                 at,
@@ -65,7 +70,7 @@ impl Projection {
             });
         }
         Self {
-            backend,
+            dialect,
             items,
             keys,
         }
@@ -80,6 +85,7 @@ impl Projection {
     pub(crate) fn row(
         &self,
         order: &SortOrder,
+        rule: &TextRule,
         cell: &cells::CellLabel,
         row: &QueryResult,
     ) -> Result<Row, DbErr> {
@@ -102,7 +108,7 @@ impl Projection {
         let values: Result<Vec<SortValue>, DbErr> = self
             .keys
             .iter()
-            .map(|place| self.value(place, row))
+            .map(|place| self.value(place, rule, row))
             .collect();
         Ok(Row {
             server,
@@ -110,7 +116,7 @@ impl Projection {
         })
     }
 
-    fn value(&self, place: &Place, row: &QueryResult) -> Result<SortValue, DbErr> {
+    fn value(&self, place: &Place, rule: &TextRule, row: &QueryResult) -> Result<SortValue, DbErr> {
         let value = match place.key.kind() {
             Kind::Bool => get(row, place.at)?.map(SortValue::Bool),
             Kind::Int => self.integer(row, place.at)?.map(SortValue::Int),
@@ -118,11 +124,14 @@ impl Projection {
             Kind::Text | Kind::Ascii => {
                 let text: Option<String> = get(row, place.at)?;
                 let weight = match place.weight {
-                    Some(at) => get::<Vec<u8>>(row, at)?,
+                    Some((at, key)) => get::<Vec<u8>>(row, at)?.map(|weight| (weight, key)),
                     None => None,
                 };
                 text.map(|text| match weight {
-                    Some(weight) => SortValue::Weighed { text, weight },
+                    Some((weight, key)) => SortValue::Weighed {
+                        text,
+                        weight: Weight::new(weight, rule.pad(key)),
+                    },
                     None => SortValue::Text(text),
                 })
             }
@@ -132,7 +141,7 @@ impl Projection {
 
     /// PostgreSQL is strict about the width of what is read; Nova's integers there have 32 bits, `id`s may have 64.
     fn integer(&self, row: &QueryResult, at: usize) -> Result<Option<i64>, DbErr> {
-        if self.backend == DbBackend::Postgres
+        if self.dialect.backend == DbBackend::Postgres
             && let Ok(number) = get::<i32>(row, at)
         {
             return Ok(number.map(i64::from));
@@ -141,7 +150,7 @@ impl Projection {
     }
 
     fn stamp(&self, row: &QueryResult, at: usize) -> Result<Option<Stamp>, DbErr> {
-        if self.backend != DbBackend::Sqlite {
+        if self.dialect.backend != DbBackend::Sqlite {
             return Ok(get(row, at)?.map(Stamp::of_time));
         }
         let text: Option<String> = get(row, at)?;

@@ -10,6 +10,7 @@ use crate::entity::Entity;
 use crate::order::{Direction, SortBy, SortValue};
 use crate::query::ScopedQuery;
 
+use super::dialect::Dialect;
 use super::projection::Projection;
 use super::range::Range;
 use super::writer::Sql;
@@ -21,22 +22,26 @@ pub(crate) fn segments_of(query: &ScopedQuery, range: &Range) -> Vec<Segment> {
 
 /// The statement that reads at most `limit` rows of one segment, in order.
 pub(crate) fn page(
-    backend: DbBackend,
+    dialect: Dialect,
     query: &ScopedQuery,
     range: &Range,
     segment: Segment,
     limit: u64,
 ) -> Statement {
-    let mut sql = select(backend, query);
+    let mut sql = select(dialect, query);
     segment.narrow(&mut sql, query.order().keys(), range);
-    order_by(&mut sql, segment.ordered(query.order().keys()));
+    order_by(
+        &mut sql,
+        segment.ordered(query.order().keys()),
+        segment == Segment::Values,
+    );
     sql.push(" LIMIT ").push(&limit.to_string());
     sql.finish()
 }
 
 /// All rows of a query in no order: one server by its UUID.
-pub(crate) fn unordered(backend: DbBackend, query: &ScopedQuery) -> Statement {
-    select(backend, query).finish()
+pub(crate) fn unordered(dialect: Dialect, query: &ScopedQuery) -> Statement {
+    select(dialect, query).finish()
 }
 
 /// How many rows there are, by project and state.
@@ -48,10 +53,10 @@ pub(crate) fn count(backend: DbBackend, query: &ScopedQuery) -> Statement {
     sql.finish()
 }
 
-fn select(backend: DbBackend, query: &ScopedQuery) -> Sql {
-    let mut sql = Sql::new(backend);
+fn select(dialect: Dialect, query: &ScopedQuery) -> Sql {
+    let mut sql = Sql::new(dialect);
     sql.push("SELECT ");
-    for (at, item) in Projection::of(backend, query.order())
+    for (at, item) in Projection::of(dialect, query.order())
         .items()
         .iter()
         .enumerate()
@@ -62,7 +67,8 @@ fn select(backend: DbBackend, query: &ScopedQuery) -> Sql {
     sql
 }
 
-fn order_by(sql: &mut Sql, keys: &[SortBy]) {
+/// `first_is_there`: the first key is NULL nowhere, and saying where NULLs would go keeps PostgreSQL from its index.
+fn order_by(sql: &mut Sql, keys: &[SortBy], first_is_there: bool) {
     for (at, by) in keys.iter().enumerate() {
         sql.push(if at == 0 { " ORDER BY " } else { ", " })
             .key(by.key);
@@ -71,7 +77,9 @@ fn order_by(sql: &mut Sql, keys: &[SortBy]) {
         } else {
             " DESC"
         });
-        sql.nulls(by.key, by.direction);
+        if at > 0 || !first_is_there {
+            sql.nulls(by.key, by.direction);
+        }
         if by.key.unique() {
             // Nothing is left to order within one cell, and an index that ends here serves.
             break;

@@ -6,6 +6,7 @@ use sea_orm::{DbBackend, Statement, Value};
 use crate::order::{SortValue, Stamp};
 use crate::query::{NameFilter, ScopedQuery, ServerFilter, ServerQuery};
 
+use super::dialect::{Dialect, TextOrder};
 use super::range::Range;
 use super::select;
 
@@ -26,7 +27,7 @@ fn sorted(keys: &[&str]) -> ScopedQuery {
 fn statements(backend: DbBackend, query: &ScopedQuery, range: &Range) -> Vec<Statement> {
     select::segments_of(query, range)
         .into_iter()
-        .map(|segment| select::page(backend, query, range, segment, 7))
+        .map(|segment| select::page(backend.into(), query, range, segment, 7))
         .collect()
 }
 
@@ -85,7 +86,7 @@ fn the_newest_are_read_along_an_index_with_null_times_at_the_end() {
     assert_eq!(
         tails(DbBackend::Postgres, &query, &Range::default()),
         [
-            "created_at IS NOT NULL ORDER BY created_at DESC NULLS LAST, id DESC LIMIT 7",
+            "created_at IS NOT NULL ORDER BY created_at DESC, id DESC LIMIT 7",
             "created_at IS NULL ORDER BY id DESC LIMIT 7",
         ]
     );
@@ -98,7 +99,7 @@ fn a_position_bounds_the_walk_along_the_index_and_is_exact_after_it() {
     assert_eq!(
         tails[0],
         "created_at IS NOT NULL AND created_at <= ? AND (created_at < ? OR \
-         (id < ? OR (id = ? AND (uuid COLLATE BINARY > ?)))) ORDER BY created_at DESC, id DESC LIMIT 7"
+         (id < ? OR (id = ? AND (uuid > ?)))) ORDER BY created_at DESC, id DESC LIMIT 7"
     );
     assert_eq!(tails[1], "created_at IS NULL ORDER BY id DESC LIMIT 7");
 }
@@ -120,8 +121,8 @@ fn when_ascending_the_nulls_are_a_segment_of_their_own_in_front() {
     assert_eq!(
         of(DbBackend::Postgres, SortValue::Null),
         [
-            "host IS NULL AND (uuid COLLATE \"C\" > $1) ORDER BY uuid COLLATE \"C\" ASC LIMIT 7",
-            "host IS NOT NULL ORDER BY host COLLATE \"C\" ASC NULLS FIRST, uuid COLLATE \"C\" ASC LIMIT 7",
+            "host IS NULL AND (uuid > $1) ORDER BY uuid ASC LIMIT 7",
+            "host IS NOT NULL ORDER BY host COLLATE \"C\" ASC, uuid ASC LIMIT 7",
         ]
     );
     assert_eq!(of(DbBackend::MySql, text("h")).len(), 1);
@@ -146,7 +147,7 @@ fn text_is_ordered_by_bytes_or_brings_its_weight() {
             .contains("ORDER BY display_name COLLATE BINARY DESC, key_name COLLATE BINARY ASC")
     );
     assert!(sql(DbBackend::Postgres).contains(
-        "ORDER BY display_name COLLATE \"C\" DESC NULLS LAST, key_name COLLATE \"C\" ASC NULLS FIRST, uuid COLLATE \"C\" ASC"
+        "ORDER BY display_name COLLATE \"C\" DESC, key_name COLLATE \"C\" ASC NULLS FIRST, uuid ASC"
     ));
 }
 
@@ -164,8 +165,8 @@ fn a_stretch_is_closed_at_its_end() {
         .unwrap();
     assert_eq!(
         tail,
-        "id >= ? AND (id > ? OR (uuid COLLATE BINARY > ?)) AND \
-         (id < ? OR (id = ? AND (uuid COLLATE BINARY < ? OR (uuid COLLATE BINARY = ?)))) ORDER BY id ASC LIMIT 7"
+        "id >= ? AND (id > ? OR (uuid > ?)) AND \
+         (id < ? OR (id = ? AND (uuid < ? OR (uuid = ?)))) ORDER BY id ASC LIMIT 7"
     );
 }
 
@@ -189,7 +190,7 @@ fn the_owner_s_confinement_is_in_every_statement_and_comes_first() {
     for backend in ALL {
         let mut all = statements(backend, &query, &after(&newest()));
         all.push(select::count(backend, &query));
-        all.push(select::unordered(backend, &one));
+        all.push(select::unordered(backend.into(), &one));
         for statement in all {
             let mark = if backend == DbBackend::Postgres {
                 "$1"
@@ -241,4 +242,46 @@ fn times_are_bound_as_they_are_stored() {
     let typed = Value::from(time::macros::datetime!(2026-09-18 04:33:00));
     assert_eq!(values(DbBackend::MySql)[0], typed);
     assert_eq!(values(DbBackend::Postgres)[0], typed);
+}
+
+#[test]
+fn by_bytes_no_collation_has_a_say_and_no_row_brings_a_weight() {
+    let dialect = Dialect {
+        backend: DbBackend::MySql,
+        text: TextOrder::Bytes,
+    };
+    let query = sorted(&["display_name:desc"]);
+    let range = after(&[text("web "), text("u")]);
+    let segment = select::segments_of(&query, &range)[0];
+    let sql = select::page(dialect, &query, &range, segment, 7).sql;
+    let name = "CAST(CONVERT(display_name USING utf8mb4) AS BINARY)";
+    assert!(!sql.contains("WEIGHT_STRING"), "{sql}");
+    assert!(
+        sql.ends_with(&format!(
+            "display_name IS NOT NULL AND {name} <= ? AND ({name} < ? OR (uuid > ?)) ORDER BY {name} DESC, uuid ASC LIMIT 7"
+        )),
+        "{sql}"
+    );
+}
+
+#[test]
+fn columns_with_a_type_of_their_own_are_ordered_as_text() {
+    let query = sorted(&["locked_by:asc", "access_ip_v6:desc"]);
+    let sql = |backend| {
+        statements(backend, &query, &Range::default())[1]
+            .sql
+            .clone()
+    };
+    let postgres = sql(DbBackend::Postgres);
+    for part in [
+        "CAST(locked_by AS TEXT) AS locked_by, host(access_ip_v6) AS access_ip_v6 FROM",
+        "ORDER BY CAST(locked_by AS TEXT) COLLATE \"C\" ASC, host(access_ip_v6) COLLATE \"C\" DESC NULLS LAST, uuid ASC",
+    ] {
+        assert!(postgres.contains(part), "{postgres}");
+    }
+    let mysql = sql(DbBackend::MySql);
+    assert!(
+        mysql.contains("ORDER BY CONCAT(locked_by) ASC, access_ip_v6 DESC, uuid ASC"),
+        "{mysql}"
+    );
 }

@@ -2,25 +2,31 @@
 
 use sea_orm::{DbBackend, Statement, Value};
 
+use super::dialect::Dialect;
+
 /// A statement that is being written.
 #[derive(Debug)]
 pub(crate) struct Sql {
-    backend: DbBackend,
+    dialect: Dialect,
     text: String,
     values: Vec<Value>,
 }
 
 impl Sql {
-    pub(crate) fn new(backend: DbBackend) -> Self {
+    pub(crate) fn new(dialect: impl Into<Dialect>) -> Self {
         Self {
-            backend,
+            dialect: dialect.into(),
             text: String::with_capacity(512),
             values: Vec::new(),
         }
     }
 
     pub(crate) fn backend(&self) -> DbBackend {
-        self.backend
+        self.dialect.backend
+    }
+
+    pub(super) fn dialect(&self) -> Dialect {
+        self.dialect
     }
 
     /// Adds fixed text: keywords and names of columns.
@@ -32,7 +38,7 @@ impl Sql {
     /// Adds a parameter.
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
         self.values.push(value.into());
-        match self.backend {
+        match self.backend() {
             DbBackend::Postgres => {
                 let number = self.values.len().to_string();
                 self.push("$").push(&number)
@@ -59,7 +65,7 @@ impl Sql {
     }
 
     pub(crate) fn finish(self) -> Statement {
-        Statement::from_sql_and_values(self.backend, self.text, self.values)
+        Statement::from_sql_and_values(self.dialect.backend, self.text, self.values)
     }
 }
 

@@ -10,6 +10,7 @@ mod cloud;
 mod bad_input;
 mod cells;
 mod demo;
+mod rows;
 mod seals;
 mod secrets;
 mod servers;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cloud::TestCloud;
 
-fn uuids(document: &Value) -> Vec<String> {
+pub(crate) fn uuids(document: &Value) -> Vec<String> {
     let servers = document["servers"].as_array().unwrap();
     servers
         .iter()
@@ -16,7 +16,7 @@ fn uuids(document: &Value) -> Vec<String> {
 }
 
 /// Nova's default order, worked out from what was written and not by the code under test.
-fn expected(cloud: &TestCloud, wanted: impl Fn(&ServerSeed) -> bool) -> Vec<String> {
+pub(crate) fn expected(cloud: &TestCloud, wanted: impl Fn(&ServerSeed) -> bool) -> Vec<String> {
     let mut servers: Vec<&ServerSeed> = cloud
         .cloud
         .servers()

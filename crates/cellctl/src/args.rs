@@ -27,6 +27,10 @@ Examples:
       the newest 50 servers of all cells
   cellctl --nova-conf /etc/nova/nova.conf --format json --timeout 5 servers list | jq .cells
       which cells answered within 5 seconds
+  cellctl --nova-conf /etc/nova/nova.conf --format csv servers list --page-all > servers.csv
+      every server, however many
+  cellctl --nova-conf /etc/nova/nova.conf query --sql 'SELECT host, COUNT(*) FROM instances GROUP BY host'
+      the same question to every cell's database
 
 Exit codes:
   0  all cells that were asked answered      2  wrong usage or configuration
@@ -97,6 +101,10 @@ pub(crate) enum Format {
     Table,
     /// One JSON document
     Json,
+    /// A JSON document per row, for `servers list`, `servers count` and `query`; what became of the cells goes to stderr
+    Jsonl,
+    /// Comma-separated values with a heading (RFC 4180), for the same commands and with the same to stderr
+    Csv,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -117,6 +125,8 @@ pub(crate) enum Command {
     /// The servers of all cells
     #[command(subcommand)]
     Servers(ServersCommand),
+    /// Run one SQL statement that only reads in every cell; each cell's database refuses any other
+    Query(Query),
     /// The keys that seal mappings
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -184,10 +194,19 @@ pub(crate) struct Seal {
 pub(crate) enum ServersCommand {
     /// One ordered page of the servers of all cells
     List(ServersList),
+    /// One server, deleted or not, from whichever cell has it
+    Show {
+        /// Its id
+        #[arg(value_name = "UUID")]
+        uuid: String,
+    },
+    /// How many servers there are by project, state and cell
+    Count(ServersCount),
 }
 
+/// Which servers are meant.
 #[derive(Debug, Args)]
-pub(crate) struct ServersList {
+pub(crate) struct ServersFilter {
     /// Servers of this project alone
     #[arg(long, value_name = "ID", conflicts_with = "all_projects")]
     pub(crate) project: Option<String>,
@@ -197,16 +216,6 @@ pub(crate) struct ServersList {
     /// Whether soft-deleted servers are part of the list
     #[arg(long, value_enum, default_value_t = Deleted::No)]
     pub(crate) deleted: Deleted,
-    /// A sort key and its direction, repeatable. Default: created_at:desc, id:desc; uuid:asc is always the last
-    #[arg(long, value_name = "KEY:asc|desc")]
-    pub(crate) sort: Vec<String>,
-    /// How many servers at the most
-    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true,
-          value_parser = clap::value_parser!(u32).range(0..=100_000))]
-    pub(crate) limit: u32,
-    /// Start after this server
-    #[arg(long, value_name = "UUID")]
-    pub(crate) marker: Option<String>,
     /// Names that contain this text
     #[arg(long, value_name = "SUBSTR")]
     pub(crate) name: Option<String>,
@@ -216,6 +225,45 @@ pub(crate) struct ServersList {
     /// Servers in this state: active, error, stopped …
     #[arg(long, value_name = "S")]
     pub(crate) status: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServersCount {
+    #[command(flatten)]
+    pub(crate) filter: ServersFilter,
+    /// Count what the cells that answered have, where others do not: otherwise there is no count
+    #[arg(long)]
+    pub(crate) allow_partial: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Query {
+    /// One SELECT; write a LIMIT where there may be many rows
+    #[arg(long, value_name = "SELECT…")]
+    pub(crate) sql: String,
+    /// Which cells are asked: their uuids, `all`, or `no-cell0`
+    #[arg(long, value_name = "UUID,…|all|no-cell0", default_value = "all")]
+    pub(crate) cells: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ServersList {
+    #[command(flatten)]
+    pub(crate) filter: ServersFilter,
+    /// A sort key and its direction, repeatable. Default: created_at:desc, id:desc; uuid:asc is always the last
+    #[arg(long, value_name = "KEY:asc|desc")]
+    pub(crate) sort: Vec<String>,
+    /// How many servers at the most; with --page-all, on one page
+    #[arg(long, value_name = "N", default_value_t = 1000, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub(crate) limit: u32,
+    /// Start after this server
+    #[arg(long, value_name = "UUID")]
+    pub(crate) marker: Option<String>,
+    /// All pages, one after the other, of --limit servers each: written as they come, so that memory does not grow with
+    /// the list. A cell that does not answer is not asked for later pages
+    #[arg(long)]
+    pub(crate) page_all: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -115,6 +115,28 @@ impl Executor {
     }
 }
 
+/// Runs the same with the servers of this cloud on whichever executor was asked for.
+macro_rules! on_servers {
+    ($cloud:expr, $servers:ident => $work:expr) => {{
+        let cloud: &$crate::cloud::Cloud = $cloud;
+        let left = cloud.deadline.remaining();
+        match &cloud.executor {
+            $crate::cloud::Executor::Tasks(tasks) => {
+                let $servers = instances::Servers::new(&cloud.request, &cloud.cells, tasks.clone());
+                let $servers = $servers.api(&cloud.api).timeout(left);
+                $work
+            }
+            $crate::cloud::Executor::Threads(threads) => {
+                let $servers =
+                    instances::Servers::new(&cloud.request, &cloud.cells, threads.clone());
+                let $servers = $servers.api(&cloud.api).timeout(left);
+                $work
+            }
+        }
+    }};
+}
+pub(crate) use on_servers;
+
 /// What the configuration says.
 struct Settings {
     api: SecretText,

@@ -43,6 +43,6 @@ mod nova_api;
 
 pub use bus::{BusTarget, CallError, CellBus, Endpoint, RemoteError, RpcRequest, Serving};
 pub use connector::NovaConnector;
-pub use database::{CellDb, DbSession, classify};
+pub use database::{CellDb, DbSession, Record, classify};
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
 pub use options::ConnectorOptions;

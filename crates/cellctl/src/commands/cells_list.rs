@@ -41,7 +41,7 @@ pub(crate) async fn run(global: &Global) -> Result<Exit, CliError> {
     let exit = Exit::of(rows.len(), valid);
     match global.format {
         Format::Json => output::json(&Document { cells: rows })?,
-        Format::Table => output::text(&shown(&rows))?,
+        _ => output::text(&shown(&rows))?,
     }
     Ok(exit)
 }

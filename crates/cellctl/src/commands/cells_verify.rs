@@ -43,7 +43,7 @@ pub(crate) async fn run(global: &Global) -> Result<Exit, CliError> {
     let exit = Exit::of(rows.len(), valid);
     match global.format {
         Format::Json => output::json(&Document { cells: rows })?,
-        Format::Table => output::text(&table::table(
+        _ => output::text(&table::table(
             &["NAME", "UUID", "SEAL"],
             rows.iter().map(|row| {
                 vec![

@@ -30,7 +30,7 @@ pub(crate) fn run(global: &Global, prefix: &Path) -> Result<Exit, CliError> {
     };
     match global.format {
         Format::Json => output::json(&document)?,
-        Format::Table => output::text(&format!(
+        _ => output::text(&format!(
             "Key {}\n  {}  signs: keep it where only operators read it\n  {}  goes to the services, readable by them alone\n",
             document.id, document.key, document.public,
         ))?,

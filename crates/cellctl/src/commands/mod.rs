@@ -7,17 +7,31 @@ mod cells_seal;
 mod cells_verify;
 mod demo;
 mod keys_generate;
+mod query;
+mod servers_count;
+mod servers_filter;
 mod servers_list;
+mod servers_pages;
+mod servers_show;
 
 use clap::CommandFactory;
 
-use crate::args::{CellsCommand, Cli, Command, KeysCommand, ServersCommand};
+use crate::args::{CellsCommand, Cli, Command, Format, KeysCommand, ServersCommand};
 use crate::exit::{CliError, Exit};
 use crate::output;
 
 /// Runs the command that was asked for.
 pub(crate) async fn run(cli: Cli) -> Result<Exit, CliError> {
     let global = &cli.global;
+    let of_rows = matches!(
+        cli.command,
+        Command::Query(_) | Command::Servers(ServersCommand::List(_) | ServersCommand::Count(_))
+    );
+    if !of_rows && matches!(global.format, Format::Jsonl | Format::Csv) {
+        return Err(CliError::usage(
+            "--format jsonl and csv are for `servers list`, `servers count` and `query`",
+        ));
+    }
     match &cli.command {
         Command::Demo(demo) => demo::run(global, demo).await,
         Command::Cells(CellsCommand::List) => cells_list::run(global).await,
@@ -27,6 +41,9 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Cells(CellsCommand::AllowList) => allow_list::run(global).await,
         Command::Keys(KeysCommand::Generate { out }) => keys_generate::run(global, out),
         Command::Servers(ServersCommand::List(list)) => servers_list::run(global, list).await,
+        Command::Servers(ServersCommand::Show { uuid }) => servers_show::run(global, uuid).await,
+        Command::Servers(ServersCommand::Count(count)) => servers_count::run(global, count).await,
+        Command::Query(query) => query::run(global, query).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "cellctl", &mut script);

@@ -1,17 +1,18 @@
 //! `cellctl servers list`: one ordered page of the servers of all cells, and what became of each cell.
 
-use context::ProjectId;
-use instances::{
-    DownCells, ListError, NameFilter, Page, Server, ServerFilter, ServerQuery, Servers, SortBy,
-};
+use instances::{DownCells, Page, Server, ServerQuery, SortBy};
 use serde::Serialize;
+use serde_json::Value;
 use time::PrimitiveDateTime;
 use uuid::Uuid;
 
-use crate::args::{Deleted, Format, Global, ServersList};
-use crate::cloud::{Cloud, Executor, select_error};
+use crate::args::{Format, Global, ServersList};
+use crate::cloud::{Cloud, on_servers};
+use crate::commands::servers_filter::{filter, list_error};
+use crate::commands::servers_pages;
 use crate::exit::{CliError, Exit};
-use crate::output::report::{CellDocument, millis, outcomes};
+use crate::output::lines::{Fields, Lines};
+use crate::output::report::{CellDocument, exit, millis, note_missing, outcomes};
 use crate::output::{self, progress::Progress, table};
 
 /// One listing, in the shape of the contract.
@@ -48,41 +49,39 @@ pub(crate) async fn run(global: &Global, args: &ServersList) -> Result<Exit, Cli
     // Before anything is opened: a mistake in the words costs no time.
     let query = query(args)?;
     let cloud = Cloud::open(global, "cellctl servers list").await?;
+    if args.page_all {
+        return servers_pages::run(global, &cloud, &query).await;
+    }
     let progress = Progress::of("listing servers", global.timeout);
     let listing = list(&cloud, &query).await?;
     drop(progress);
     match global.format {
         Format::Json => output::json(&listing)?,
         Format::Table => output::text(&listing.table(usize::MAX))?,
+        Format::Jsonl | Format::Csv => {
+            let mut lines = Lines::new(global.format);
+            for server in &listing.servers {
+                if !lines.row(&server.fields())? {
+                    break;
+                }
+            }
+            lines.flush()?;
+            note_missing(&listing.cells);
+            if let Some(marker) = &listing.next_marker {
+                output::note(format_args!("cellctl: more with --marker {marker}"));
+            }
+        }
     }
-    let answered = listing
-        .cells
-        .iter()
-        .filter(|cell| cell.is_answered())
-        .count();
-    Ok(Exit::of(listing.cells.len(), answered))
+    Ok(exit(&listing.cells))
 }
 
 /// Lists on whichever executor was asked for.
 pub(crate) async fn list(cloud: &Cloud, query: &ServerQuery) -> Result<Listing, CliError> {
-    let left = cloud.deadline.remaining();
-    let page = match &cloud.executor {
-        Executor::Tasks(tasks) => {
-            let servers = Servers::new(&cloud.request, &cloud.cells, tasks.clone()).api(&cloud.api);
-            servers.timeout(left).list(query, DownCells::Skip).await
-        }
-        Executor::Threads(threads) => {
-            let servers =
-                Servers::new(&cloud.request, &cloud.cells, threads.clone()).api(&cloud.api);
-            servers.timeout(left).list(query, DownCells::Skip).await
-        }
-    };
+    let page = on_servers!(cloud, servers => servers.list(query, DownCells::Skip).await);
     page.map(Listing::of).map_err(|error| list_error(&error))
 }
 
 fn query(args: &ServersList) -> Result<ServerQuery, CliError> {
-    let project = args.project.as_deref().map(ProjectId::parse).transpose();
-    let project = project.map_err(|error| CliError::usage(format_args!("--project: {error}")))?;
     let mut sort = Vec::new();
     for text in &args.sort {
         // A default direction would be a guess: the contract writes it out.
@@ -101,40 +100,12 @@ fn query(args: &ServersList) -> Result<ServerQuery, CliError> {
     }
     let marker = args.marker.as_deref().map(Uuid::try_parse).transpose();
     let marker = marker.map_err(|_| CliError::usage("--marker: not a UUID"))?;
-    let mut filter = ServerFilter {
-        project,
-        host: args.host.clone(),
-        name: args.name.clone().map(NameFilter::Contains),
-        deleted: Some(match args.deleted {
-            Deleted::No => context::ReadDeleted::No,
-            Deleted::Yes => context::ReadDeleted::Yes,
-            Deleted::Only => context::ReadDeleted::Only,
-        }),
-        ..ServerFilter::default()
-    };
-    if let Some(status) = &args.status {
-        // The API's statuses are in capitals (ACTIVE, SHUTOFF), the table's states are not (active, stopped).
-        match status.parse() {
-            Ok(status) => filter.statuses.push(status),
-            Err(instances::UnknownStatus) => filter.vm_states.push(status.clone()),
-        }
-    }
     Ok(ServerQuery {
-        filter,
+        filter: filter(&args.filter)?,
         sort,
         limit: args.limit,
         marker,
     })
-}
-
-fn list_error(error: &ListError) -> CliError {
-    match error {
-        ListError::Select(error) => select_error(error),
-        ListError::Scope(error) => CliError::usage(error),
-        ListError::MarkerNotFound(_) => CliError::usage(error),
-        ListError::MarkerUnreachable { .. } | ListError::CellsDown(_) => CliError::partial(error),
-        other => CliError::nothing(other),
-    }
 }
 
 impl Listing {
@@ -154,18 +125,12 @@ impl Listing {
 
     /// The first `shown` servers, and every cell's outcome.
     pub(crate) fn table(&self, shown: usize) -> String {
-        let mut text = table::table(
-            &["UUID", "NAME", "STATE", "CREATED", "CELL"],
-            self.servers.iter().take(shown).map(|server| {
-                vec![
-                    table::safe(&server.uuid),
-                    table::optional(server.name.as_deref()),
-                    table::optional(server.vm_state.as_deref()),
-                    table::optional(server.created_at.as_deref()),
-                    table::optional(server.cell_name.as_deref().or(Some(&server.cell))),
-                ]
-            }),
-        );
+        // Servers that are not there are not seen: the cells that lack come before them.
+        let mut text = match self.partial {
+            true => outcomes(&self.cells),
+            false => String::new(),
+        };
+        text.push_str(&servers_table(self.servers.iter().take(shown)));
         if let Some(more) = self
             .servers
             .len()
@@ -174,7 +139,9 @@ impl Listing {
         {
             text.push_str(&format!("… and {more} more\n\n"));
         }
-        text.push_str(&outcomes(&self.cells));
+        if !self.partial {
+            text.push_str(&outcomes(&self.cells));
+        }
         let answered = self.cells.iter().filter(|cell| cell.is_answered()).count();
         text.push_str(&format!(
             "{} servers; {answered} of {} cells answered; {:.3} s\n",
@@ -189,8 +156,44 @@ impl Listing {
     }
 }
 
+/// Servers as a table shows them.
+pub(crate) fn servers_table<'d>(servers: impl Iterator<Item = &'d ServerDocument>) -> String {
+    table::table(
+        &["UUID", "NAME", "STATE", "CREATED", "CELL"],
+        servers.map(|server| {
+            vec![
+                table::safe(&server.uuid),
+                table::optional(server.name.as_deref()),
+                table::optional(server.vm_state.as_deref()),
+                table::optional(server.created_at.as_deref()),
+                table::optional(server.cell_name.as_deref().or(Some(&server.cell))),
+            ]
+        }),
+    )
+}
+
 impl ServerDocument {
-    fn of(server: Server) -> Self {
+    /// Its fields by the contract's names.
+    pub(crate) fn fields(&self) -> Fields {
+        let fields = [
+            ("uuid", Some(&self.uuid)),
+            ("name", self.name.as_ref()),
+            ("project_id", self.project_id.as_ref()),
+            ("user_id", self.user_id.as_ref()),
+            ("vm_state", self.vm_state.as_ref()),
+            ("host", self.host.as_ref()),
+            ("created_at", self.created_at.as_ref()),
+            ("updated_at", self.updated_at.as_ref()),
+            ("launched_at", self.launched_at.as_ref()),
+            ("cell", Some(&self.cell)),
+        ];
+        let value = |text: Option<&String>| text.map_or(Value::Null, |text| text.as_str().into());
+        fields
+            .map(|(name, text)| (name.to_owned(), value(text)))
+            .to_vec()
+    }
+
+    pub(crate) fn of(server: Server) -> Self {
         Self {
             uuid: server.uuid.to_string(),
             name: server.name,

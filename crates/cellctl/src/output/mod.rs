@@ -1,5 +1,6 @@
 //! Results on stdout: a table for people, or one JSON document for programs. Everything else goes to stderr.
 
+pub(crate) mod lines;
 pub(crate) mod progress;
 pub(crate) mod report;
 pub(crate) mod table;
@@ -15,6 +16,11 @@ pub(crate) fn text(text: &str) -> Result<(), CliError> {
     written(io::stdout().lock().write_all(text.as_bytes()))
 }
 
+/// Writes a part of the result; whether anybody still reads.
+pub(crate) fn going_text(text: &str) -> Result<bool, CliError> {
+    going_on(io::stdout().lock().write_all(text.as_bytes()))
+}
+
 /// Writes one JSON document and a line end.
 pub(crate) fn json(document: &impl Serialize) -> Result<(), CliError> {
     let mut stdout = io::BufWriter::new(io::stdout().lock());
@@ -26,12 +32,17 @@ pub(crate) fn json(document: &impl Serialize) -> Result<(), CliError> {
 }
 
 fn written(done: io::Result<()>) -> Result<(), CliError> {
+    going_on(done).map(drop)
+}
+
+/// Whether a reader is still there after this write; one that has gone is no error.
+fn going_on(done: io::Result<()>) -> Result<bool, CliError> {
     match done {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(CliError::nothing(format_args!(
             "writing the result: {error}"
         ))),
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(true),
     }
 }
 

@@ -1,6 +1,8 @@
 //! A sign of life on stderr once a call takes longer than a second, so that nobody wonders whether it hangs.
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -18,6 +20,11 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Progress {
     /// Begins to watch a call that has this budget. A terminal sees the seconds pass; a file gets one line every ten.
     pub(crate) fn of(what: &'static str, budget: Duration) -> Self {
+        Self::counting(what, budget, Arc::default())
+    }
+
+    /// The same, for a call that counts what it has written so far.
+    pub(crate) fn counting(what: &'static str, budget: Duration, done: Arc<AtomicU64>) -> Self {
         let (stop, stopped) = mpsc::channel::<()>();
         let begun = Instant::now();
         // A thread, not a task: it still speaks when the runtime is busy. Without one the call is as good.
@@ -32,8 +39,12 @@ impl Progress {
                     if stopped.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                         break;
                     }
+                    let so_far = match done.load(Ordering::Relaxed) {
+                        0 => String::new(),
+                        done => format!("{done} so far, "),
+                    };
                     let line = format!(
-                        "{what}: {} s of {} s",
+                        "{what}: {so_far}{} s of {} s",
                         begun.elapsed().as_secs(),
                         budget.as_secs_f32()
                     );

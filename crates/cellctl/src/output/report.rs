@@ -7,6 +7,7 @@ use scatter::{CellFailure, CellReport, Outcome, OutcomeKind};
 use serde::Serialize;
 
 use super::table;
+use crate::exit::Exit;
 
 /// One cell of a report: `{"uuid","name","outcome","elapsed_ms","rows","error","detail"}`.
 #[derive(Serialize)]
@@ -103,6 +104,28 @@ impl CellDocument {
 /// Whole milliseconds, as the contract counts.
 pub(crate) fn millis(elapsed: Duration) -> u64 {
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// One line to stderr for each cell that did not answer: for formats whose rows have no place for it.
+pub(crate) fn note_missing(cells: &[CellDocument]) {
+    for cell in cells.iter().filter(|cell| !cell.is_answered()) {
+        let name = cell.name.as_deref().unwrap_or("?");
+        let class = cell.error.as_ref().map_or("", |error| error.class);
+        let detail = cell.detail.as_deref().unwrap_or_default();
+        let id = cell.error.as_ref().and_then(|error| error.id.as_deref());
+        super::note(format_args!(
+            "cellctl: cell {name} ({}) {}: {class} {detail}{}",
+            cell.uuid,
+            cell.outcome,
+            id.map(|id| format!("id {id}")).unwrap_or_default(),
+        ));
+    }
+}
+
+/// How a command ends that asked these cells.
+pub(crate) fn exit(cells: &[CellDocument]) -> Exit {
+    let answered = cells.iter().filter(|cell| cell.is_answered()).count();
+    Exit::of(cells.len(), answered)
 }
 
 /// The table of outcomes, missing cells first.

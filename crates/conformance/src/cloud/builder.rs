@@ -7,6 +7,7 @@ use cells::{CellId, SecretText};
 use super::population::Population;
 use super::rng::Rng;
 use super::server::ServerSeed;
+use super::sql::Dialect;
 use super::store::{CloudError, MappedCell, Store, write_cell};
 
 /// One in so many servers failed to build and is in cell0.
@@ -157,8 +158,11 @@ impl CloudBuilder {
                 0 => CellId::CELL0,
                 _ => CellId::new(ids.uuid()),
             };
-            let servers = servers.get(number).cloned().unwrap_or_default();
+            let mut servers = servers.get(number).cloned().unwrap_or_default();
             let mut store = Store::open(url).await?;
+            if store.dialect() == Dialect::MariaDb {
+                servers.iter_mut().for_each(ServerSeed::narrow);
+            }
             store.create_cell().await?;
             store.refill(&servers).await?;
             store.close().await?;

@@ -71,4 +71,21 @@ impl ServerSeed {
         self.vm_state = Some("deleted".to_owned());
         self
     }
+
+    /// Puts a snowman wherever a text holds a character of more than three bytes: Nova's columns on MariaDB (utf8mb3) do
+    /// not hold those.
+    pub fn narrow(&mut self) {
+        let texts = [
+            &mut self.display_name,
+            &mut self.display_description,
+            &mut self.hostname,
+            &mut self.image_ref,
+            &mut self.kernel_id,
+            &mut self.ramdisk_id,
+            &mut self.key_name,
+        ];
+        for text in texts.into_iter().flatten() {
+            *text = text.replace(|c: char| c.len_utf8() > 3, "\u{2603}");
+        }
+    }
 }

@@ -137,7 +137,7 @@ impl Stage {
     /// made one that they can.
     pub(crate) async fn fill(&mut self, placed: &mut [Vec<ServerSeed>]) {
         if !self.wide {
-            placed.iter_mut().flatten().for_each(narrow);
+            placed.iter_mut().flatten().for_each(ServerSeed::narrow);
         }
         for (store, servers) in self.stores.iter_mut().zip(placed.iter()) {
             store.refill(servers).await.unwrap();
@@ -156,21 +156,6 @@ impl Stage {
         let order = order_by(self.dialect, sort);
         let sql = format!("SELECT uuid FROM instances WHERE {condition} ORDER BY {order}");
         self.union.uuids(&sql).await.unwrap()
-    }
-}
-
-fn narrow(seed: &mut ServerSeed) {
-    let texts = [
-        &mut seed.display_name,
-        &mut seed.display_description,
-        &mut seed.hostname,
-        &mut seed.image_ref,
-        &mut seed.kernel_id,
-        &mut seed.ramdisk_id,
-        &mut seed.key_name,
-    ];
-    for text in texts.into_iter().flatten() {
-        *text = text.replace(|c: char| c.len_utf8() > 3, "\u{2603}");
     }
 }
 

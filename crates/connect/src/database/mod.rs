@@ -1,5 +1,6 @@
 //! Databases: a lazy handle per cell, sessions with a budget, and what each kind of database brings.
 
+mod ad_hoc;
 mod classify;
 #[cfg(feature = "_server")]
 mod dial;
@@ -22,6 +23,7 @@ mod sqlite;
 
 mod handle;
 
+pub use ad_hoc::Record;
 pub use classify::classify;
 pub use handle::CellDb;
 pub use session::DbSession;

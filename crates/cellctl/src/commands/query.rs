@@ -1,0 +1,143 @@
+//! `cellctl query`: one statement that only reads, in every cell. It is each database that refuses to write, not this file.
+
+use cells::{CellId, Selection};
+use connect::Record;
+use serde_json::Value;
+
+use crate::args::{Format, Global, Query};
+use crate::cloud::Cloud;
+use crate::exit::{CliError, Exit};
+use crate::output::lines::{Fields, Lines, object};
+use crate::output::report::{CellDocument, exit, note_missing, outcomes};
+use crate::output::{self, progress::Progress, table};
+
+pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError> {
+    let selection = selection(&args.cells)?;
+    if args.sql.trim().is_empty() {
+        return Err(CliError::usage("--sql: no statement"));
+    }
+    let cloud = Cloud::open(global, "cellctl query").await?;
+    let progress = Progress::of("asking the cells", global.timeout);
+    let sql = args.sql.clone();
+    let report = cloud
+        .ask(&selection, move |task| {
+            let sql = sql.clone();
+            async move {
+                let session = task.cell().database().read_only(task.deadline());
+                session.ad_hoc(&sql).await
+            }
+        })
+        .await?;
+    drop(progress);
+    let (mut cells, mut rows) = (Vec::new(), Vec::new());
+    for cell in report.into_cells() {
+        cells.push(CellDocument::of(&cell, Vec::len));
+        if let Ok((label, records)) = cell.into_answer() {
+            let of_cell = |record| fields(label.uuid(), record);
+            rows.extend(records.into_iter().map(of_cell));
+        }
+    }
+    match global.format {
+        Format::Json => output::text(&json(&rows, &cells)?)?,
+        Format::Table => output::text(&shown(&rows, &cells))?,
+        Format::Jsonl | Format::Csv => {
+            let mut lines = Lines::new(global.format);
+            for row in &rows {
+                if !lines.row(row)? {
+                    break;
+                }
+            }
+            lines.flush()?;
+            note_missing(&cells);
+        }
+    }
+    let of_sql = |cell: &CellDocument| {
+        let class = cell.error.as_ref().map(|error| error.class);
+        matches!(class, Some("statement" | "schema" | "forbidden"))
+    };
+    if cells.iter().any(of_sql) {
+        output::note("cellctl: a database refused the statement; -vv shows its own words");
+    }
+    Ok(exit(&cells))
+}
+
+fn selection(text: &str) -> Result<Selection, CliError> {
+    match text {
+        "all" => return Ok(Selection::All),
+        "no-cell0" => return Ok(Selection::WithoutCell0),
+        _ => {}
+    }
+    let ids: Result<Vec<CellId>, _> = text.split(',').map(|id| id.trim().parse()).collect();
+    let ids = ids.map_err(|_| CliError::usage("--cells: `all`, `no-cell0`, or uuids of cells"))?;
+    for (at, id) in ids.iter().enumerate() {
+        if ids[..at].contains(id) {
+            return Err(CliError::usage(format_args!(
+                "--cells: {id} is named twice"
+            )));
+        }
+    }
+    Ok(Selection::Only(ids))
+}
+
+/// A row with its cell in front. A column that is itself called so has a stroke behind its name.
+fn fields(cell: &str, record: Record) -> Fields {
+    let mut fields: Fields = vec![("cell".into(), cell.into())];
+    for (mut name, value) in record {
+        while fields.iter().any(|(other, _)| *other == name) {
+            name.push('_');
+        }
+        fields.push((name, value));
+    }
+    fields
+}
+
+/// `{"rows","cells","partial"}`, each row's columns in the statement's order.
+fn json(rows: &[Fields], cells: &[CellDocument]) -> Result<String, CliError> {
+    let failed =
+        |error: std::io::Error| CliError::nothing(format_args!("writing the result: {error}"));
+    let mut out = b"{\"rows\":[".to_vec();
+    for (at, row) in rows.iter().enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        object(&mut out, row).map_err(failed)?;
+    }
+    let cells_text = serde_json::to_string(cells).map_err(|error| failed(error.into()))?;
+    let partial = cells.iter().any(|cell| !cell.is_answered());
+    let mut text = String::from_utf8_lossy(&out).into_owned();
+    text.push_str(&format!(
+        "],\"cells\":{cells_text},\"partial\":{partial}}}\n"
+    ));
+    Ok(text)
+}
+
+/// Missing cells first: rows that are not there are not seen.
+fn shown(rows: &[Fields], cells: &[CellDocument]) -> String {
+    let missing = cells.iter().any(|cell| !cell.is_answered());
+    let mut text = if missing {
+        outcomes(cells)
+    } else {
+        String::new()
+    };
+    if let Some(first) = rows.first() {
+        let names: Vec<String> = first.iter().map(|(name, _)| name.to_uppercase()).collect();
+        let headings: Vec<&str> = names.iter().map(String::as_str).collect();
+        let lines = rows.iter().map(|row| {
+            first
+                .iter()
+                .map(
+                    |(name, _)| match row.iter().find(|(other, _)| other == name) {
+                        None | Some((_, Value::Null)) => table::optional(None),
+                        Some((_, Value::String(text))) => table::safe(text),
+                        Some((_, other)) => table::number(other),
+                    },
+                )
+                .collect()
+        });
+        text.push_str(&table::table(&headings, lines));
+    }
+    if !missing {
+        text.push_str(&outcomes(cells));
+    }
+    text
+}

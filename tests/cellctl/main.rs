@@ -15,3 +15,4 @@ mod seals;
 mod secrets;
 mod servers;
 mod sick_cells;
+mod watch;

@@ -1,9 +1,11 @@
 //! One run of the command, and what a user sees of it.
 
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -74,6 +76,30 @@ impl Cellctl {
         self
     }
 
+    /// Starts it, for a command that goes on until it is stopped.
+    ///
+    /// # Panics
+    /// Where it cannot be started.
+    #[must_use]
+    pub fn start(mut self) -> Running {
+        let started = self.command.stdout(Stdio::piped()).spawn();
+        let mut child = match started {
+            Ok(child) => child,
+            Err(error) => panic!("running cellctl: {error}"),
+        };
+        let (told, lines) = mpsc::channel();
+        if let Some(stdout) = child.stdout.take() {
+            std::thread::spawn(move || {
+                for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                    if told.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Running { child, lines }
+    }
+
     /// Runs it to its end.
     ///
     /// # Panics
@@ -96,6 +122,70 @@ impl Cellctl {
             stderr: text(output.stderr),
             elapsed,
         }
+    }
+}
+
+/// A command that runs; killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+/// Longest wait for something that a running command does at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+impl Running {
+    /// Waits for a line of stdout that is a JSON document of which this holds. Lines before it are passed over.
+    ///
+    /// # Panics
+    /// Where none comes.
+    pub fn document(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        let until = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            match self
+                .lines
+                .recv_timeout(until.saturating_duration_since(Instant::now()))
+            {
+                Ok(line) => match serde_json::from_str(&line) {
+                    Ok(document) if wanted(&document) => return document,
+                    _ => seen.push(line),
+                },
+                Err(error) => panic!("{error}; what came: {seen:#?}"),
+            }
+        }
+    }
+
+    /// Sends it a signal by its name: `HUP`, `TERM`.
+    ///
+    /// # Panics
+    /// Where it is not there any more.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args([format!("-{name}"), self.child.id().to_string()])
+            .status();
+        assert!(sent.is_ok_and(|status| status.success()), "signal {name}");
+    }
+
+    /// Waits for its end, and gives its exit code.
+    ///
+    /// # Panics
+    /// Where it cannot be waited for.
+    #[must_use]
+    pub fn ended(mut self) -> Option<i32> {
+        match self.child.wait() {
+            Ok(status) => status.code(),
+            Err(error) => panic!("waiting for cellctl: {error}"),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
     }
 }
 

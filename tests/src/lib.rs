@@ -3,4 +3,4 @@
 
 mod cellctl;
 
-pub use cellctl::{Cellctl, Ended};
+pub use cellctl::{Cellctl, Ended, Running};

@@ -162,6 +162,16 @@ pub(crate) enum CellsCommand {
     Verify,
     /// Print an allow-list that lets today's mappings pass and nothing else
     AllowList,
+    /// Keep the mappings current, as a service does, and print what happens to them: one line for each event, with
+    /// --format json one JSON document for each. SIGHUP reads the allow-list and the mappings again; ends at SIGTERM
+    Watch(Watch),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Seconds between two loads of the mappings when nothing else asks for one
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) every: Duration,
 }
 
 #[derive(Debug, Subcommand)]

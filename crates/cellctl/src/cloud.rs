@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cells::{
-    CellError, Cells, CellsOptions, SecretText, SelectError, Selection, Snapshot, UrlDefaults,
+    CachePolicy, CellError, Cells, CellsOptions, SecretText, SelectError, Selection, Snapshot,
+    UrlDefaults,
 };
 use connect::{ConnectorOptions, NovaApi, NovaApiError, NovaConnector};
 use context::{Deadline, Identity, RequestContext, Roles};
@@ -40,10 +41,20 @@ pub(crate) enum Executor {
 impl Cloud {
     /// Opens the cloud that the options name, within their timeout. `task` names the command in audit events.
     pub(crate) async fn open(global: &Global, task: &'static str) -> Result<Self, CliError> {
+        Self::kept(global, task, CachePolicy::default()).await
+    }
+
+    /// As [`open`](Self::open), for a command that stays: with these limits of the cache.
+    pub(crate) async fn kept(
+        global: &Global,
+        task: &'static str,
+        policy: CachePolicy,
+    ) -> Result<Self, CliError> {
         let deadline = Deadline::after(global.timeout);
         let settings = Settings::read(global)?;
         let mut mappings = CellsOptions::new(revision_key::load()?);
         mappings.defaults = settings.defaults;
+        mappings.policy = policy;
         mappings.allow = trust::allow_list(global)?;
         mappings.seals = trust::seals(global)?;
         Self::at(&settings.api, mappings, global.executor, task, deadline).await

@@ -1,6 +1,6 @@
 //! Which mappings are trusted, as the options say: an allow-list, and seals.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cells::{AllowList, SealCheck, SealKeyring, SealMode, SerialFile};
@@ -10,15 +10,21 @@ use crate::exit::CliError;
 
 /// The allow-list of the options.
 pub(crate) fn allow_list(global: &Global) -> Result<Option<Arc<AllowList>>, CliError> {
-    let Some(path) = &global.allow_list else {
-        return Ok(None);
-    };
+    global
+        .allow_list
+        .as_deref()
+        .map(read_allow_list)
+        .transpose()
+}
+
+/// The allow-list in this file.
+pub(crate) fn read_allow_list(path: &Path) -> Result<Arc<AllowList>, CliError> {
     let shown = path.display();
     let text = std::fs::read_to_string(path)
         .map_err(|error| CliError::usage(format_args!("reading {shown}: {error}")))?;
     let list = AllowList::parse(&text)
         .map_err(|error| CliError::usage(format_args!("{shown}: {error}")))?;
-    Ok(Some(Arc::new(list)))
+    Ok(Arc::new(list))
 }
 
 /// The seals of the options. Bad key files end the command here: seals that nobody can check are no seals.
@@ -45,7 +51,7 @@ pub(crate) fn seals(global: &Global) -> Result<Option<Arc<SealCheck>>, CliError>
 
 /// The highest serial seen is kept beside the manifest's trusted keys' user: in this user's state folder, one file for
 /// each manifest path, so that whoever can write the manifest cannot also turn its serial back.
-fn serial_path(manifest: &std::path::Path) -> PathBuf {
+fn serial_path(manifest: &Path) -> PathBuf {
     let absolute = std::path::absolute(manifest).unwrap_or_else(|_| manifest.to_owned());
     let name: String = absolute
         .to_string_lossy()

@@ -77,7 +77,7 @@ pub use error::{CellError, ErrorClass, Fault};
 pub use id::{CellId, InvalidCellId};
 pub use invalidation::{
     ChannelLost, GatePolicy, InvalidationChannel, InvalidationGate, InvalidationKey,
-    InvalidationSender, Verdict,
+    InvalidationSender, InvalidationSource, Verdict,
 };
 pub use label::CellLabel;
 pub use last_good::{LastGood, Staleness};

@@ -94,19 +94,26 @@ impl<C: CellConnector> Cells<C> {
     fn note_changes(&self, before: &View<C>, after: &View<C>) {
         let keeper = &self.0.keeper;
         for (id, old) in &before.entries {
+            let from = old.mapping.revision();
             let (kind, why) = match after.entries.get(id) {
                 Some(new) if Arc::ptr_eq(new, old) => continue,
-                Some(_) => (CacheEventKind::Changed, CloseReason::Changed),
-                None => (CacheEventKind::Removed, CloseReason::Removed),
+                Some(new) => {
+                    let to = new.mapping.revision();
+                    (CacheEventKind::Changed { from, to }, CloseReason::Changed)
+                }
+                None => {
+                    let kind = CacheEventKind::Removed { revision: from };
+                    (kind, CloseReason::Removed)
+                }
             };
             keeper.journal.note(Some(old.mapping.label()), kind);
             old.close(keeper, why);
         }
         for mapping in after.snapshot.mappings() {
             if !before.entries.contains_key(&mapping.id()) {
-                keeper
-                    .journal
-                    .note(Some(mapping.label()), CacheEventKind::Added);
+                let revision = mapping.revision();
+                let kind = CacheEventKind::Added { revision };
+                keeper.journal.note(Some(mapping.label()), kind);
             }
         }
         let known: HashMap<_, _> = before

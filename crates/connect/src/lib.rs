@@ -21,7 +21,8 @@
 //! }
 //! ```
 //!
-//! [`NovaApi`] reads the API database: the cell mappings, and which cells a project's servers are in.
+//! [`NovaApi`] reads the API database: the cell mappings, and which cells a project's servers are in. A [`Caretaker`] keeps
+//! the cells of a process current: on a timer, on SIGHUP, and when a peer announces a change.
 //!
 //! Each backend is a feature. A mapping that asks for one which is not built in is a configuration error of that cell
 //! alone. Scatter, paging and Nova's cell tables are not known here.
@@ -38,11 +39,17 @@ mod bus;
 )]
 mod database;
 
+mod caretaker;
 mod connector;
 mod nova_api;
+#[cfg(feature = "redis")]
+mod push;
 
 pub use bus::{BusTarget, CallError, CellBus, Endpoint, RemoteError, RpcRequest, Serving};
+pub use caretaker::{Caretaker, CaretakerPolicy};
 pub use connector::NovaConnector;
 pub use database::{CellDb, DbSession, Record, classify};
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
 pub use options::ConnectorOptions;
+#[cfg(feature = "redis")]
+pub use push::{Announcer, PushError, RedisPush};

@@ -4,10 +4,10 @@
 
 use async_trait::async_trait;
 use cells::{
-    CellError, CellId, CellLabel, DatabaseLocation, InvalidUrl, MappingSource, RawCellMapping,
-    SecretText,
+    CellError, CellId, CellLabel, DatabaseLocation, ErrorClass, InvalidUrl, MappingSource,
+    ProjectCells, RawCellMapping, SecretText,
 };
-use context::Deadline;
+use context::{Deadline, ProjectId};
 use sea_orm::sea_query::{Expr, ExprTrait, Order, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use uuid::Uuid;
@@ -175,6 +175,27 @@ impl MappingSource for NovaApi {
             .map_err(classify)?;
         rows.iter()
             .map(|row| mapping_of(row).map_err(classify))
+            .collect()
+    }
+}
+
+#[async_trait]
+impl ProjectCells for NovaApi {
+    /// As [`cells_of_project`](NovaApi::cells_of_project). A cell whose row has no valid uuid cannot be left out unsaid:
+    /// it is [`ErrorClass::Decode`].
+    async fn cells_of(
+        &self,
+        project: &ProjectId,
+        deadline: Deadline,
+    ) -> Result<Vec<CellId>, CellError> {
+        let cells = self.cells_of_project(project.as_str(), deadline).await?;
+        let damaged = || {
+            let what = "a cell of the project has a uuid that is none";
+            CellError::new(ErrorClass::Decode, what)
+        };
+        cells
+            .iter()
+            .map(|cell| cell.id().ok_or_else(damaged))
             .collect()
     }
 }

@@ -5,8 +5,10 @@
 use std::path::Path;
 use std::time::Duration;
 
-use cells::{Cells, ErrorClass, MappingSource, RevisionKey, SecretText, UrlDefaults};
-use context::Deadline;
+use cells::{
+    Cells, ErrorClass, MappingSource, ProjectSelectError, RevisionKey, SecretText, UrlDefaults,
+};
+use context::{Deadline, ProjectId};
 use nova_connect::{ConnectorOptions, NovaApi, NovaConnector};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Executor};
@@ -194,6 +196,41 @@ async fn a_projects_and_a_hosts_cells_are_found() {
             .unwrap()
             .is_none()
     );
+}
+
+#[tokio::test]
+async fn cells_are_selected_by_project_in_the_order_of_the_mappings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("nova_api.sqlite");
+    made(&path, &[TABLES, ROWS]).await;
+    let api = open(&path);
+    let key = RevisionKey::ephemeral().unwrap();
+    let (connector, defaults) = (NovaConnector::default(), UrlDefaults::default());
+    let cells = Cells::new(api.clone(), connector, defaults, key);
+    cells.refresh(soon()).await.unwrap();
+    let select = async |project: &str| {
+        let project = ProjectId::parse(project).unwrap();
+        let chosen = cells.select_project(&api, &project, soon()).await;
+        chosen.map(|chosen| {
+            let labels = chosen.iter().map(|choice| choice.label().uuid().to_owned());
+            labels.collect::<Vec<_>>()
+        })
+    };
+    assert_eq!(
+        select("p1").await.unwrap(),
+        [
+            "6d5bd30e-147b-44db-9ceb-1a392e756c36",
+            "4a2aeee1-2141-4f44-ac75-0c4e5b3fdcd2"
+        ]
+    );
+    // Not scheduled anywhere, and unknown: no cells, and no error.
+    assert!(select("p2").await.unwrap().is_empty());
+    assert!(select("p9").await.unwrap().is_empty());
+    // In a cell whose row is damaged: not left out unsaid.
+    match select("p3").await.unwrap_err() {
+        ProjectSelectError::Lookup(error) => assert_eq!(error.class(), ErrorClass::Decode),
+        other => panic!("{other}"),
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod cells_check;
 mod cells_list;
 mod cells_seal;
 mod cells_verify;
+mod cells_watch;
 mod demo;
 mod keys_generate;
 mod query;
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Exit, CliError> {
         Command::Cells(CellsCommand::Check) => cells_check::run(global).await,
         Command::Cells(CellsCommand::Seal(seal)) => cells_seal::run(global, seal).await,
         Command::Cells(CellsCommand::Verify) => cells_verify::run(global).await,
+        Command::Cells(CellsCommand::Watch(watch)) => cells_watch::run(global, watch).await,
         Command::Cells(CellsCommand::AllowList) => allow_list::run(global).await,
         Command::Keys(KeysCommand::Generate { out }) => keys_generate::run(global, out),
         Command::Servers(ServersCommand::List(list)) => servers_list::run(global, list).await,

@@ -31,6 +31,30 @@ pub(crate) fn json(document: &impl Serialize) -> Result<(), CliError> {
     written(done)
 }
 
+/// Whether somebody still reads stdout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    Here,
+    Gone,
+}
+
+/// Writes one of many JSON documents, on a line of its own, at once.
+pub(crate) fn json_line(document: &impl Serialize) -> Result<Reader, CliError> {
+    let line = serde_json::to_string(document);
+    let line =
+        line.map_err(|error| CliError::nothing(format_args!("writing the result: {error}")))?;
+    text_line(&line)
+}
+
+/// Writes one of many lines, at once.
+pub(crate) fn text_line(line: &str) -> Result<Reader, CliError> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        done => written(done).map(|()| Reader::Here),
+    }
+}
+
 fn written(done: io::Result<()>) -> Result<(), CliError> {
     going_on(done).map(drop)
 }

@@ -71,11 +71,22 @@ pub enum CacheEventKind {
         epoch: Epoch,
     },
     /// A mapping is new.
-    Added,
-    /// A mapping says something else than before.
-    Changed,
-    /// A mapping is gone.
-    Removed,
+    Added {
+        /// What it says.
+        revision: Revision,
+    },
+    /// A mapping says something else than before, or its name, its state or the list it passed is another.
+    Changed {
+        /// What it said.
+        from: Revision,
+        /// What it says.
+        to: Revision,
+    },
+    /// A mapping is gone, or refused now.
+    Removed {
+        /// What it said.
+        revision: Revision,
+    },
     /// A row was refused, or is refused for another reason than before.
     Refused {
         /// Why.
@@ -126,9 +137,9 @@ impl CacheEventKind {
             Self::Reloaded { .. } => "mapping/reload",
             Self::ReloadFailed { .. } => "mapping/reload-failed",
             Self::Overtaken { .. } => "mapping/overtaken",
-            Self::Added => "mapping/add",
-            Self::Changed => "mapping/change",
-            Self::Removed => "mapping/remove",
+            Self::Added { .. } => "mapping/add",
+            Self::Changed { .. } => "mapping/change",
+            Self::Removed { .. } => "mapping/remove",
             Self::Refused { .. } => "mapping/refuse",
             Self::ManifestRefused { .. } => "seal/refuse",
             Self::Opened { .. } => "cell/open",
@@ -141,7 +152,9 @@ impl CacheEventKind {
         }
     }
 
-    fn outcome(&self) -> AuditOutcome {
+    /// Whether it is what is wanted to happen.
+    #[must_use]
+    pub fn outcome(&self) -> AuditOutcome {
         match self {
             Self::ReloadFailed { .. }
             | Self::Refused { .. }
@@ -151,9 +164,9 @@ impl CacheEventKind {
             | Self::Suspect => AuditOutcome::Failure,
             Self::Reloaded { .. }
             | Self::Overtaken { .. }
-            | Self::Added
-            | Self::Changed
-            | Self::Removed
+            | Self::Added { .. }
+            | Self::Changed { .. }
+            | Self::Removed { .. }
             | Self::Opened { .. }
             | Self::Retired { .. }
             | Self::Drained
@@ -161,7 +174,9 @@ impl CacheEventKind {
         }
     }
 
-    fn reason(&self) -> Option<String> {
+    /// The details, in words. No URL and no address is among them.
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
         match self {
             Self::Reloaded {
                 epoch,
@@ -172,11 +187,13 @@ impl CacheEventKind {
             Self::ReloadFailed { class } => Some(class.to_string()),
             Self::Refused { problems } => Some(problems.to_string()),
             Self::ManifestRefused { state } => Some(state.to_string()),
-            Self::Opened { revision } => Some(format!("revision {revision}")),
+            Self::Added { revision } | Self::Removed { revision } | Self::Opened { revision } => {
+                Some(format!("revision {revision}"))
+            }
+            Self::Changed { from, to } => Some(format!("revision {from} to {to}")),
             Self::OpenFailed { class, failures } => Some(format!("{class}, {failures} in a row")),
             Self::Retired { why, holders } => Some(format!("{}, {holders} holders", why.as_str())),
             Self::Forced { holders } => Some(format!("{holders} holders")),
-            Self::Added | Self::Changed | Self::Removed => None,
             Self::Drained | Self::Invalidated | Self::Suspect => None,
         }
     }

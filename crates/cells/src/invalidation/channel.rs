@@ -29,6 +29,22 @@ pub trait InvalidationChannel: Send + Sync {
     async fn receive(&self) -> Result<Vec<u8>, ChannelLost>;
 }
 
+/// Where channels come from, for a process that must have a new one whenever one is lost.
+#[async_trait]
+pub trait InvalidationSource: Send + Sync + 'static {
+    /// Subscribes. Every message sent after this is on the channel, or the channel is lost.
+    ///
+    /// # Errors
+    /// [`CellError`] where that did not come about by the deadline.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is done, nothing is subscribed to.
+    async fn subscribe(
+        &self,
+        deadline: Deadline,
+    ) -> Result<Box<dyn InvalidationChannel>, CellError>;
+}
+
 impl<C: CellConnector> Cells<C> {
     /// Judges one message and forgets what it names. Gives what it was; a [`refresh`](Self::refresh) is due where the
     /// message was authentic and new.

@@ -9,6 +9,6 @@ mod channel;
 mod gate;
 mod message;
 
-pub use channel::{ChannelLost, InvalidationChannel};
+pub use channel::{ChannelLost, InvalidationChannel, InvalidationSource};
 pub use gate::{GatePolicy, InvalidationGate, Verdict};
 pub use message::{InvalidationKey, InvalidationSender};

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::problem::{ProblemKind, Word};
+use crate::problem::{InvalidUrl, ProblemKind, Word};
 use crate::secret::SecretText;
 
 use super::canonical::Canonical;
@@ -94,6 +94,14 @@ const KNOWN_OPTIONS: [&str; 9] = [
 ];
 
 impl TransportLocation {
+    /// Reads a transport URL that is no template, such as one of this host's own configuration.
+    ///
+    /// # Errors
+    /// [`InvalidUrl`] with every problem found. It never repeats text of the URL.
+    pub fn from_url(url: &SecretText) -> Result<Self, InvalidUrl> {
+        Self::parse(url.expose()).map_err(InvalidUrl::new)
+    }
+
     pub(crate) fn parse(url: &str) -> Result<Self, Vec<ProblemKind>> {
         let (scheme, driver, rest) = split_scheme(url).map_err(|kind| vec![kind])?;
         let one = |kind| vec![kind];

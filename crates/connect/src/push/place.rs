@@ -169,9 +169,10 @@ pub(super) async fn within<T>(
 /// Who should act, by what Redis or the driver says.
 pub(super) fn failed(error: RedisError) -> CellError {
     use redis::{ErrorKind, ServerErrorKind};
+    let login = ["WRONGPASS", "NOAUTH", "NOPERM"];
     let class = match error.kind() {
+        _ if error.code().is_some_and(|code| login.contains(&code)) => ErrorClass::Authentication,
         ErrorKind::AuthenticationFailed => ErrorClass::Authentication,
-        ErrorKind::Server(ServerErrorKind::NoPerm) => ErrorClass::Authentication,
         ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::TryAgain) => {
             ErrorClass::Overloaded
         }

@@ -8,21 +8,49 @@
 
 mod peers;
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use cells::CellError;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use nova_conformance::fakes::{FakeCloud, HonestConnector, admin};
 use peers::{AMPLE, in_turns, load, row, thread_seconds};
-use scatter::{Scatter, ThreadExecutor, ThreadPolicy, TokioExecutor};
+use scatter::{
+    Isolation, IsolationPolicy, PermitClass, Scatter, ScatterStats, ThreadExecutor, ThreadPolicy,
+    TokioExecutor,
+};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// A scatter of no-op work with everything on.
-async fn ours(cloud: &FakeCloud, executor: &TokioExecutor, request: &context::RequestContext) {
-    let scatter = Scatter::new(request, &cloud.cells, cloud.all()).timeout(AMPLE);
-    let report = scatter
+/// What the calls of one service share.
+struct Service {
+    cloud: FakeCloud,
+    request: context::RequestContext,
+    isolation: Isolation,
+    stats: ScatterStats,
+}
+
+impl Service {
+    fn of(cells: usize) -> Self {
+        Self {
+            cloud: FakeCloud::of(cells),
+            request: admin(),
+            isolation: Isolation::new(IsolationPolicy::default()),
+            stats: ScatterStats::default(),
+        }
+    }
+
+    /// A scatter with everything on: budget, permits, outcomes, histograms.
+    fn scatter(&self) -> Scatter<'_, HonestConnector> {
+        Scatter::new(&self.request, &self.cloud.cells, self.cloud.all())
+            .timeout(AMPLE)
+            .isolation(&self.isolation, PermitClass::Interactive)
+            .stats(&self.stats)
+    }
+}
+
+/// A scatter of no-op work.
+async fn ours(service: &Service, executor: &TokioExecutor) {
+    let report = service = scatter
         .run(executor, |_| async { Ok::<u64, CellError>(1) })
         .await;
     assert!(!report.is_partial());
@@ -85,14 +113,13 @@ fn async_fan_out(workers: usize) {
         let calls = (40_000 / (cells + 8)).max(20);
         // From inside the runtime, as a service calls it.
         let measure = async move {
-            let cloud = FakeCloud::of(cells);
+            let service = Service::of(cells);
             let executor = TokioExecutor::current().expect("inside a runtime");
-            let request = admin();
             let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
             for _ in 0..9 {
                 let began = now();
                 for _ in 0..calls {
-                    ours(&cloud, &executor, &request).await;
+                    ours(&service, &executor).await;
                 }
                 let mine = now();
                 for _ in 0..calls {
@@ -100,7 +127,7 @@ fn async_fan_out(workers: usize) {
                 }
                 let theirs = now();
                 for _ in 0..calls {
-                    by_hand(cells, Some((&cloud, &request))).await;
+                    by_hand(cells, Some((&service.cloud, &service.request))).await;
                 }
                 let times = [mine - began, theirs - mine, now() - theirs];
                 for (round, time) in rounds.iter_mut().zip(times) {
@@ -171,13 +198,12 @@ fn thread_fan_out() {
     };
     let executor = ThreadExecutor::new("bench", policy).expect("threads");
     let by_hand = HandPool::new(2);
-    let request = admin();
     for cells in [1, 8, 64, 1000] {
-        let cloud = FakeCloud::of(cells);
+        let service = Service::of(cells);
         let calls = (40_000 / (cells + 8)).max(20);
         let ours = || {
             peers::seconds(calls, || {
-                let scatter = Scatter::new(&request, &cloud.cells, cloud.all()).timeout(AMPLE);
+                let scatter = service.scatter();
                 let report = scatter.run_blocking(&executor, |_| Ok::<u64, CellError>(1));
                 assert!(!report.is_partial());
             })
@@ -200,16 +226,15 @@ fn growth() {
         .expect("a runtime");
     let (mut first, epoch) = (None, Instant::now());
     for cells in [10, 100, 1_000, 10_000] {
-        let cloud = Arc::new(FakeCloud::of(cells));
+        let service = Service::of(cells);
         let each = runtime.block_on(async {
             let executor = TokioExecutor::current().expect("inside a runtime");
-            let request = admin();
             let mut rounds = Vec::new();
             for _ in 0..7 {
                 let calls = 40_000 / cells;
                 let began = thread_seconds(epoch);
                 for _ in 0..calls {
-                    ours(&cloud, &executor, &request).await;
+                    ours(&service, &executor).await;
                 }
                 rounds.push((thread_seconds(epoch) - began) / (calls * cells) as f64);
             }

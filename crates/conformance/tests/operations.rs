@@ -2,21 +2,30 @@
 
 #![expect(clippy::expect_used, reason = "a step that fails is a test that fails")]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use cells::{CellError, ErrorClass, Selection};
+use context::{
+    AuditClass, AuditError, AuditEvent, AuditJournal, AuditOutcome, AuditSink, FailMode,
+};
 use nova_conformance::fakes::{FakeCloud, HonestConnector, admin};
 use scatter::{
     CellTask, Effect, InvalidValue, Isolation, IsolationPolicy, Limits, Meter, Operation,
-    OperationSpec, Operations, Outcome, OutcomeKind, Refused, RegistryBuilder, Scatter,
-    ScatterStats, TokioExecutor, WhenMissing,
+    OperationSpec, Operations, Outcome, OutcomeKind, PermitClass, Refused, RegistryBuilder,
+    Scatter, ScatterStats, ThreadExecutor, ThreadPolicy, TokioExecutor, WhenMissing,
 };
 
 /// Reads numbers up to a limit.
 struct ReadNumbers {
     version: u32,
+    effect: Effect,
 }
+
+const V1: ReadNumbers = ReadNumbers {
+    version: 1,
+    effect: Effect::Read,
+};
 
 impl Operation for ReadNumbers {
     type Input = usize;
@@ -26,7 +35,8 @@ impl Operation for ReadNumbers {
         OperationSpec {
             name: "numbers.read",
             version: self.version,
-            effect: Effect::Read,
+            effect: self.effect,
+            class: PermitClass::Listing,
             limits: Limits {
                 rows: 3,
                 ..Limits::default()
@@ -51,7 +61,7 @@ impl Operation for ReadNumbers {
 
 fn operations(cloud: &FakeCloud, admins_only: bool) -> Operations<HonestConnector> {
     let registry = RegistryBuilder::default()
-        .register(ReadNumbers { version: 1 }.spec())
+        .register(V1.spec())
         .expect("one operation")
         .freeze();
     let isolation = Isolation::new(IsolationPolicy::default());
@@ -87,7 +97,7 @@ async fn run(
     input: usize,
 ) -> Result<Vec<Outcome<Vec<u8>>>, Refused> {
     let executor = TokioExecutor::current().expect("a test has a runtime");
-    let operation = Arc::new(ReadNumbers { version });
+    let operation = Arc::new(ReadNumbers { version, ..V1 });
     let report = operations
         .run(
             &admin(),
@@ -135,6 +145,93 @@ async fn what_is_not_registered_allowed_or_valid_runs_in_no_cell() {
     assert!(matches!(forbidden, Err(Refused::Forbidden("numbers.read"))));
     let invalid = run(&operations(&cloud, false), 1, 101).await;
     assert!(matches!(invalid, Err(Refused::Input { .. })));
+}
+
+#[test]
+fn blocking_work_is_checked_the_same() {
+    let cloud = FakeCloud::of(3);
+    let operations = operations(&cloud, false);
+    let executor = ThreadExecutor::new("test", ThreadPolicy::default()).expect("threads");
+    let report = operations
+        .run_blocking(
+            &admin(),
+            &executor,
+            &Arc::new(V1),
+            2,
+            &Selection::All,
+            |task, input, mut meter| {
+                let number = task.cell().database().number;
+                (0..*input + number).try_for_each(|_| meter.row(1))?;
+                Ok::<_, CellError>(if number == 1 { vec![66] } else { vec![1] })
+            },
+        )
+        .expect("it is allowed");
+    let failed = |outcome: Outcome<Vec<u8>>| match outcome {
+        Outcome::Failed(failure) => Some(failure.class()),
+        _ => None,
+    };
+    let cells = report.into_cells().into_iter();
+    let classes: Vec<_> = cells.map(|cell| failed(cell.outcome)).collect();
+    let expected = [None, Some(ErrorClass::Decode), Some(ErrorClass::Limit)];
+    assert_eq!(classes, expected);
+}
+
+/// Keeps what it is given until it is told to fail.
+#[derive(Default)]
+struct Notes {
+    kept: Mutex<Vec<(Option<String>, AuditOutcome)>>,
+    fails: std::sync::atomic::AtomicBool,
+}
+
+impl AuditSink for Notes {
+    fn record(&self, event: &AuditEvent) -> Result<(), AuditError> {
+        if self.fails.load(std::sync::atomic::Ordering::SeqCst) {
+            return Err(AuditError {
+                sink: "notes",
+                source: "full".into(),
+            });
+        }
+        let note = (event.target.clone(), event.outcome);
+        self.kept.lock().expect("not poisoned").push(note);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn refusals_and_changes_are_in_the_journal_before_any_cell_is_asked() {
+    let (cloud, notes) = (FakeCloud::of(1), Arc::new(Notes::default()));
+    let changes = ReadNumbers {
+        version: 2,
+        effect: Effect::Idempotent,
+    };
+    let registry = RegistryBuilder::default()
+        .register(V1.spec())
+        .and_then(|builder| builder.register(changes.spec()))
+        .expect("two operations")
+        .freeze();
+    let isolation = Isolation::new(IsolationPolicy::default());
+    let journal = AuditJournal::new(vec![Arc::clone(&notes) as Arc<dyn AuditSink>])
+        .fail_mode(AuditClass::Other, FailMode::Closed);
+    let operations = Operations::new(cloud.cells.clone(), registry, isolation, |_, _| true)
+        .journal(Arc::new(journal));
+    let executor = TokioExecutor::current().expect("a test has a runtime");
+    let (request, all) = (admin(), Selection::All);
+    let (reads, changes) = (Arc::new(V1), Arc::new(changes));
+    let run = |operation, input| operations.run(&request, &executor, operation, input, &all, work);
+    assert!(run(&reads, 1).await.is_ok());
+    assert!(run(&changes, 1).await.is_ok());
+    assert!(run(&reads, 101).await.is_err());
+    let name = Some("numbers.read".to_owned());
+    let expected = [
+        (name.clone(), AuditOutcome::Success),
+        (name, AuditOutcome::Failure),
+    ];
+    assert_eq!(*notes.kept.lock().expect("not poisoned"), expected);
+
+    notes.fails.store(true, std::sync::atomic::Ordering::SeqCst);
+    let refused = run(&changes, 1).await;
+    assert!(matches!(refused, Err(Refused::NotAudited { .. })));
+    assert!(run(&reads, 1).await.is_ok(), "reads are not audited");
 }
 
 #[tokio::test(start_paused = true)]

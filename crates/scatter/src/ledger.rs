@@ -1,8 +1,11 @@
 //! The bookkeeping of one scatter: a slot for each cell, filled once, closed at the end. It runs nothing and waits for
 //! nothing; the drivers are thin loops around it.
+//!
+//! Where a slot is, is told by atomics that anybody may read; how it ended is behind its lock, which is taken to fill it and
+//! to read the outcome, and by works that connect.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -20,8 +23,9 @@ pub(crate) struct Ledger<T> {
     started: Instant,
     /// Slots without an outcome.
     open: AtomicUsize,
-    /// Slots that are under way; the drivers keep it below the caller's limit.
+    /// Slots that are under way, where the caller limits them; the drivers keep it below that.
     under_way: AtomicUsize,
+    limited: bool,
     /// Set when the caller stops waiting; works look at it through their task.
     closed: AtomicBool,
     driver: AtomicWaker,
@@ -34,19 +38,21 @@ pub(crate) struct Ledger<T> {
 struct Slot<T> {
     cell: CellLabel,
     id: Option<CellId>,
-    state: Mutex<State<T>>,
+    /// A [`Stage`], by its number.
+    stage: AtomicU8,
+    /// Nanoseconds from the start until the work began, plus one; 0 where it has not.
+    began: AtomicU64,
+    attempts: AtomicU32,
+    /// Whether the slot has been counted as ended: stays when a stream has taken the outcome out. Set under the lock.
+    settled: AtomicBool,
+    end: Mutex<End<T>>,
 }
 
-struct State<T> {
-    stage: Stage,
-    began: Option<Instant>,
+struct End<T> {
     /// When the work said that it connects, and how long it has connected before.
     connecting: Option<Instant>,
     connect: Duration,
-    attempts: u32,
-    ended: Option<(Outcome<T>, Instant)>,
-    /// Whether the slot has been counted as ended: stays when a stream has taken the outcome out.
-    settled: bool,
+    outcome: Option<(Outcome<T>, Instant)>,
 }
 
 /// What a cell's work sees of the ledger, whatever it answers with.
@@ -65,29 +71,20 @@ impl<T> Ledger<T> {
         let now = clock.now();
         let asked = |choice: &&Choice| matches!(choice, Choice::Cell(_));
         let open = choices.iter().filter(asked).count();
-        let stage = match limit < open {
+        let limited = limit < open;
+        let stage = match limited {
             true => Stage::InFlight,
             false => Stage::Queued,
         };
-        let slot = |choice: Choice| {
-            let (cell, id, ended) = match choice {
-                Choice::Cell(mapping) => (mapping.label().clone(), Some(mapping.id()), None),
-                Choice::Rejected(rejected) => {
-                    let why = Rejection::Mapping(rejected.shared_problems());
-                    let ended = Some((Outcome::Rejected(why), now));
-                    (rejected.label().clone(), None, ended)
-                }
-            };
-            let state = Mutex::new(State {
-                stage,
-                began: None,
-                connecting: None,
-                connect: Duration::ZERO,
-                attempts: 0,
-                settled: ended.is_some(),
-                ended,
-            });
-            Slot { cell, id, state }
+        let slot = |choice: Choice| match choice {
+            Choice::Cell(mapping) => {
+                Slot::new(mapping.label().clone(), Some(mapping.id()), stage, None)
+            }
+            Choice::Rejected(rejected) => {
+                let why = Rejection::Mapping(rejected.shared_problems());
+                let outcome = Some((Outcome::Rejected(why), now));
+                Slot::new(rejected.label().clone(), None, stage, outcome)
+            }
         };
         let slots: Box<[Slot<T>]> = choices.into_iter().map(slot).collect();
         let rejected = || {
@@ -102,9 +99,10 @@ impl<T> Ledger<T> {
             started: now,
             open: AtomicUsize::new(open),
             under_way: AtomicUsize::new(0),
+            limited,
             closed: AtomicBool::new(false),
             driver: AtomicWaker::new(),
-            wake_each: streamed || limit < open,
+            wake_each: streamed || limited,
         }
     }
 
@@ -134,13 +132,16 @@ impl<T> Ledger<T> {
         self.open.load(Ordering::Acquire) == 0
     }
 
+    /// Slots under way; counted only where the caller limits them.
     pub(crate) fn under_way(&self) -> usize {
         self.under_way.load(Ordering::Acquire)
     }
 
     /// Counts a slot as handed out.
     pub(crate) fn hand_out(&self) {
-        self.under_way.fetch_add(1, Ordering::AcqRel);
+        if self.limited {
+            self.under_way.fetch_add(1, Ordering::AcqRel);
+        }
     }
 
     pub(crate) fn register(&self, waker: &Waker) {
@@ -152,44 +153,55 @@ impl<T> Ledger<T> {
         if self.is_closed() {
             return false;
         }
-        let now = self.now();
-        let mut state = self.state(at);
-        state.stage = Stage::Targeting;
-        state.began = Some(now);
-        state.attempts = 1;
-        !state.settled
+        let slot = &self.slots[at];
+        let after = self.now().saturating_duration_since(self.started);
+        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX - 1);
+        slot.attempts.store(1, Ordering::Relaxed);
+        slot.enter(Stage::Targeting);
+        // Whoever settles the slot does it the other way round, so that a slot that is reported as never begun does not
+        // begin: one of the two sees the other.
+        slot.began.store(after + 1, Ordering::SeqCst);
+        !slot.settled.load(Ordering::SeqCst)
     }
 
     /// Fills the slot, unless it was closed or filled before: a late answer changes nothing that was reported.
     pub(crate) fn finish(&self, at: usize, outcome: Outcome<T>) {
-        let now = self.now();
+        self.finish_at(at, outcome, self.now());
+    }
+
+    /// As [`finish`](Self::finish), for callers who have read the clock already. Whether it filled the slot.
+    pub(crate) fn finish_at(&self, at: usize, outcome: Outcome<T>, now: Instant) -> bool {
         {
-            let mut state = self.state(at);
-            if state.settled || self.is_closed() {
-                return;
+            let slot = &self.slots[at];
+            let mut end = lock(&slot.end);
+            if slot.is_settled() || self.is_closed() {
+                return false;
             }
-            state.leave_stage(now);
-            state.settled = true;
-            state.ended = Some((outcome, now));
+            end.leave_stage(now);
+            end.outcome = Some((outcome, now));
+            slot.settle();
         }
         if let Some(arrived) = &self.arrived {
             lock(arrived).push_back(at);
         }
-        self.under_way.fetch_sub(1, Ordering::AcqRel);
+        if self.limited {
+            self.under_way.fetch_sub(1, Ordering::AcqRel);
+        }
         let last = self.open.fetch_sub(1, Ordering::AcqRel) == 1;
         if last || self.wake_each {
             self.driver.wake();
         }
+        true
     }
 
     /// Fills the slot of work that the executor did not take. Such work is dropped before its executor says why, so what
     /// the drop reported is put right.
     pub(crate) fn refuse(&self, at: usize, outcome: Outcome<T>) {
-        let mut state = self.state(at);
-        match &mut state.ended {
+        let mut end = lock(&self.slots[at].end);
+        match &mut end.outcome {
             Some((dropped @ Outcome::Rejected(Rejection::ShuttingDown), _)) => *dropped = outcome,
             _ => {
-                drop(state);
+                drop(end);
                 self.finish(at, outcome);
             }
         }
@@ -200,22 +212,14 @@ impl<T> Ledger<T> {
         let now = self.now();
         let mut next = now + share;
         let mut expired = Vec::new();
-        for at in 0..self.slots.len() {
-            let late = {
-                let state = self.state(at);
-                match state.began {
-                    Some(began) if !state.settled => {
-                        let end = began + share;
-                        if end > now {
-                            next = next.min(end);
-                        }
-                        (end <= now).then(|| state.timed_out())
-                    }
-                    _ => None,
-                }
+        for (at, slot) in self.slots.iter().enumerate() {
+            let Some(began) = slot.began(self.started).filter(|_| !slot.is_settled()) else {
+                continue;
             };
-            if let Some(late) = late {
-                self.finish(at, Outcome::TimedOut(late));
+            let end = began + share;
+            if end > now {
+                next = next.min(end);
+            } else if self.finish_at(at, Outcome::TimedOut(slot.timed_out()), now) {
                 expired.push(at);
             }
         }
@@ -224,54 +228,58 @@ impl<T> Ledger<T> {
 
     /// Whether the slot has its outcome.
     pub(crate) fn has_outcome(&self, at: usize) -> bool {
-        self.state(at).settled
+        self.slots[at].is_settled()
     }
 
     /// How a slot has ended, and where, if it was late.
     pub(crate) fn outcome_of(&self, at: usize) -> Option<(OutcomeKind, Option<Stage>)> {
-        let state = self.state(at);
-        state
-            .ended
+        let slot = &self.slots[at];
+        if !slot.is_settled() {
+            return None;
+        }
+        let end = lock(&slot.end);
+        end.outcome
             .as_ref()
             .map(|(outcome, _)| (outcome.kind(), outcome.late_stage()))
     }
 
     /// The stage a slot is in, or was in when it ended.
     pub(crate) fn stage_of(&self, at: usize) -> Option<Stage> {
-        self.slots.get(at).map(|slot| lock(&slot.state).stage)
+        self.slots.get(at).map(Slot::stage)
     }
 
     /// The work is called once more.
     pub(crate) fn again(&self, at: usize) {
-        self.state(at).attempts += 1;
+        self.slots[at].attempts.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Takes the report that came next out before the end, for a stream. Its slot stays settled.
     pub(crate) fn take_arrived(&self) -> Option<CellReport<T>> {
         let at = lock(self.arrived.as_ref()?).pop_front()?;
-        let mut state = self.state(at);
-        let ended = state.ended.take()?;
-        Some(self.report_of(at, &state, ended))
+        let mut end = lock(&self.slots[at].end);
+        let outcome = end.outcome.take()?;
+        Some(self.report_of(at, end.connect, outcome))
     }
 
     /// Ends the scatter: whatever has no outcome timed out where it was. Works that look see that nobody waits.
     pub(crate) fn close(&self) -> ScatterReport<T> {
         let now = self.now();
         self.closed.store(true, Ordering::Release);
-        let report = |at: usize| {
-            let mut state = self.state(at);
-            match (state.ended.take(), state.settled) {
-                (Some(ended), _) => Some(self.report_of(at, &state, ended)),
-                (None, true) => None,
+        let report = |(at, slot): (usize, &Slot<T>)| {
+            let mut end = lock(&slot.end);
+            let outcome = match (end.outcome.take(), slot.is_settled()) {
+                (Some(outcome), _) => outcome,
+                // A stream has it.
+                (None, true) => return None,
                 (None, false) => {
-                    state.leave_stage(now);
-                    state.settled = true;
-                    let late = Outcome::TimedOut(state.timed_out());
-                    Some(self.report_of(at, &state, (late, now)))
+                    end.leave_stage(now);
+                    slot.settle();
+                    (Outcome::TimedOut(slot.timed_out()), now)
                 }
-            }
+            };
+            Some(self.report_of(at, end.connect, outcome))
         };
-        let cells = (0..self.slots.len()).filter_map(report).collect();
+        let cells = self.slots.iter().enumerate().filter_map(report).collect();
         ScatterReport::new(cells, now.saturating_duration_since(self.started))
     }
 
@@ -283,27 +291,23 @@ impl<T> Ledger<T> {
     fn report_of(
         &self,
         at: usize,
-        state: &State<T>,
-        ended: (Outcome<T>, Instant),
+        connect: Duration,
+        (outcome, ended): (Outcome<T>, Instant),
     ) -> CellReport<T> {
         let since = |instant: Instant| instant.saturating_duration_since(self.started);
-        let (outcome, ended) = ended;
+        let slot = &self.slots[at];
         CellReport {
-            cell: self.slots[at].cell.clone(),
+            cell: slot.cell.clone(),
             outcome,
             elapsed: since(ended),
-            queued: since(state.began.unwrap_or(ended)),
-            connect: state.connect,
-            attempts: state.attempts,
+            queued: since(slot.began(self.started).unwrap_or(ended)),
+            connect,
+            attempts: slot.attempts.load(Ordering::Relaxed),
         }
     }
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
-    }
-
-    fn state(&self, at: usize) -> MutexGuard<'_, State<T>> {
-        lock(&self.slots[at].state)
     }
 }
 
@@ -311,17 +315,64 @@ fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl<T> State<T> {
-    fn timed_out(&self) -> TimedOut {
-        TimedOut {
-            stage: self.stage,
-            progress: match self.began {
-                Some(_) => Progress::StillRunning,
-                None => Progress::NeverStarted,
-            },
+impl<T> Slot<T> {
+    fn new(
+        cell: CellLabel,
+        id: Option<CellId>,
+        stage: Stage,
+        outcome: Option<(Outcome<T>, Instant)>,
+    ) -> Self {
+        Self {
+            cell,
+            id,
+            stage: AtomicU8::new(stage as u8),
+            began: AtomicU64::new(0),
+            attempts: AtomicU32::new(0),
+            settled: AtomicBool::new(outcome.is_some()),
+            end: Mutex::new(End {
+                connecting: None,
+                connect: Duration::ZERO,
+                outcome,
+            }),
         }
     }
 
+    fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Acquire)
+    }
+
+    /// Counts the slot as ended; for holders of its lock.
+    fn settle(&self) {
+        self.settled.store(true, Ordering::SeqCst);
+    }
+
+    fn stage(&self) -> Stage {
+        let number = usize::from(self.stage.load(Ordering::Relaxed));
+        Stage::ALL.get(number).copied().unwrap_or(Stage::Running)
+    }
+
+    fn enter(&self, stage: Stage) {
+        self.stage.store(stage as u8, Ordering::Relaxed);
+    }
+
+    /// When the work began, in a call that started then.
+    fn began(&self, started: Instant) -> Option<Instant> {
+        let after = self.began.load(Ordering::SeqCst).checked_sub(1)?;
+        Some(started + Duration::from_nanos(after))
+    }
+
+    fn timed_out(&self) -> TimedOut {
+        TimedOut {
+            stage: self.stage(),
+            progress: match self.began.load(Ordering::SeqCst) {
+                0 => Progress::NeverStarted,
+                _ => Progress::StillRunning,
+            },
+        }
+    }
+}
+
+impl<T> End<T> {
     fn leave_stage(&mut self, now: Instant) {
         if let Some(since) = self.connecting.take() {
             self.connect += now.saturating_duration_since(since);
@@ -335,19 +386,20 @@ impl<T: Send> Watch for Ledger<T> {
     }
 
     fn is_given_up(&self, at: usize) -> bool {
-        self.is_closed() || self.state(at).settled
+        self.is_closed() || self.slots[at].is_settled()
     }
 
     fn enter(&self, at: usize, stage: Stage) {
+        let slot = &self.slots[at];
         let connects = stage == Stage::Connecting;
-        let mut state = self.state(at);
-        if connects || state.connecting.is_some() {
+        if connects || slot.stage() == Stage::Connecting {
+            let mut end = lock(&slot.end);
             let now = self.now();
-            state.leave_stage(now);
-            state.connecting = connects.then_some(now);
+            end.leave_stage(now);
+            end.connecting = connects.then_some(now);
         }
-        if !state.settled {
-            state.stage = stage;
+        if !slot.is_settled() {
+            slot.enter(stage);
         }
     }
 }

@@ -8,8 +8,11 @@
 //! Async work runs on an [`AsyncExecutor`] ([`TokioExecutor`], feature `tokio`), blocking work on a [`BlockingExecutor`]
 //! ([`ThreadExecutor`], feature `thread`). What the work does is not known here.
 
+mod failure_log;
+mod hash;
 mod outcome;
 mod report;
+mod require;
 
 mod explain;
 mod stats;
@@ -61,7 +64,8 @@ pub use outcome::{
     CellFailure, Outcome, OutcomeKind, Progress, Rejection, SkipReason, Stage, TimedOut,
 };
 pub use policy::ScatterPolicy;
-pub use report::{Answers, CellReport, Counts, Incomplete, Missing, ScatterReport};
+pub use report::{Answers, CellReport, Counts, Missing, ScatterReport};
+pub use require::{Incomplete, Need};
 pub use scatter::Scatter;
 pub use stats::{CellStats, Histogram, ScatterStats};
 pub use stream::ScatterStream;

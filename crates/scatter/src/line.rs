@@ -68,10 +68,12 @@ impl Line {
                 }
                 return Some((slot, cell, None));
             };
-            let left = self.deadline.remaining_at(self.clock.now());
-            let asked = admit
-                .isolation
-                .admit(cell, admit.class, admit.effect, left, self.clock);
+            let now = self.clock.now();
+            let left = self.deadline.remaining_at(now);
+            let asked =
+                admit
+                    .isolation
+                    .admit(cell, admit.class, admit.effect, left, now, self.clock);
             match asked {
                 Ok(Admission::Now(permit)) => {
                     ledger.enter(slot, Stage::Queued);

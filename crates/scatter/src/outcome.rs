@@ -7,6 +7,8 @@ use std::sync::Arc;
 use cells::{CellError, ErrorClass, InvalidMapping};
 use uuid::Uuid;
 
+use crate::failure_log;
+
 /// What became of one cell that was asked for.
 #[derive(Debug)]
 pub enum Outcome<T> {
@@ -112,7 +114,8 @@ pub struct CellFailure {
 }
 
 impl CellFailure {
-    /// Gives the error an id, writes its detail to the log under that id, and keeps the class.
+    /// Gives the error an id, writes its detail to the log under that id, and keeps the class. A cell that fails often is
+    /// warned of ten times in ten seconds and no more, with the number of warnings kept back; details are all written.
     /// For reports of the caller's own beside a scatter's.
     #[must_use = "the id leads from a report to the log"]
     pub fn record(cell: &cells::CellLabel, error: &CellError) -> Self {
@@ -125,7 +128,9 @@ impl CellFailure {
             target: "nova_cells::detail",
             %cell, class = %failure.class, id = %failure.id, detail = %error.detail(),
         );
-        tracing::warn!(%cell, class = %failure.class, id = %failure.id, "cell failed");
+        if let Some(kept_back) = failure_log::hears(cell) {
+            tracing::warn!(%cell, class = %failure.class, id = %failure.id, kept_back, "cell failed");
+        }
         failure
     }
 
@@ -172,6 +177,17 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in the order of its number.
+    pub(crate) const ALL: [Self; 7] = [
+        Self::InFlight,
+        Self::Permit,
+        Self::Queued,
+        Self::Targeting,
+        Self::Connecting,
+        Self::Running,
+        Self::Reader,
+    ];
+
     /// The name in tables and logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -244,6 +260,18 @@ impl fmt::Display for SkipReason {
             Self::Quarantined => f.write_str("earlier work is still stuck in this cell"),
             Self::BreakerOpen => f.write_str("the cell has failed and is left alone for a while"),
             Self::NotNeeded => f.write_str("the caller had enough without it"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stages_stand_in_the_order_of_their_numbers() {
+        for (at, stage) in Stage::ALL.into_iter().enumerate() {
+            assert_eq!(stage as usize, at);
         }
     }
 }

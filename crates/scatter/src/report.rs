@@ -1,6 +1,5 @@
 //! The report of a scatter: every cell asked for, exactly once, and no way to the answers around the missing ones.
 
-use std::fmt;
 use std::time::Duration;
 
 use cells::CellLabel;
@@ -181,9 +180,9 @@ impl Counts {
 /// }
 /// ```
 ///
-/// The answers come out only through a method that says what a missing cell means: [`require_all`](Self::require_all),
-/// [`require_any`](Self::require_any), [`require_at_least`](Self::require_at_least) or [`into_parts`](Self::into_parts),
-/// which hands over the missing ones beside them.
+/// The answers come out only through a method that says what a missing cell means: [`require`](Self::require) and its
+/// short forms, [`reduce`](Self::reduce), or [`into_parts`](Self::into_parts), which hands over the missing ones beside
+/// them.
 #[derive(Debug)]
 #[must_use = "cells may be missing: say with `require_all`, `require_any` or `into_parts` what that means"]
 pub struct ScatterReport<T> {
@@ -228,41 +227,6 @@ impl<T> ScatterReport<T> {
         counts.answered < counts.asked
     }
 
-    /// The answers, if every cell gave one.
-    ///
-    /// # Errors
-    /// [`Incomplete`] with the missing cells; the answers of the others are dropped.
-    pub fn require_all(self) -> Result<Answers<T>, Incomplete> {
-        let asked = self.cells.len();
-        self.require_at_least(asked)
-    }
-
-    /// The answers, if at least one cell gave one.
-    ///
-    /// # Errors
-    /// [`Incomplete`] where none did.
-    pub fn require_any(self) -> Result<Answers<T>, Incomplete> {
-        self.require_at_least(1)
-    }
-
-    /// The answers, if at least this many cells gave one.
-    ///
-    /// # Errors
-    /// [`Incomplete`] where fewer did.
-    pub fn require_at_least(self, needed: usize) -> Result<Answers<T>, Incomplete> {
-        let asked = self.cells.len();
-        let (answers, missing) = self.into_parts();
-        if answers.len() >= needed {
-            Ok(answers)
-        } else {
-            Err(Incomplete {
-                asked,
-                needed,
-                missing,
-            })
-        }
-    }
-
     /// The answers and the cells that gave none, for callers who show both.
     #[must_use = "the second part names the cells whose answers are missing"]
     pub fn into_parts(self) -> (Answers<T>, Vec<Missing>) {
@@ -292,13 +256,9 @@ impl<T> ScatterReport<T> {
         Some((outcome.kind(), outcome.late_stage()))
     }
 
-    /// The error of a caller who needs every cell.
-    pub(crate) fn incomplete(&self) -> Incomplete {
-        Incomplete {
-            asked: self.cells.len(),
-            needed: self.cells.len(),
-            missing: self.cells.iter().filter_map(CellReport::missing).collect(),
-        }
+    /// Copies of the reports of the cells that gave no answer.
+    pub(crate) fn missing(&self) -> Vec<Missing> {
+        self.cells.iter().filter_map(CellReport::missing).collect()
     }
 
     /// Every cell's report, missing ones in their places: for callers who make a report of their own.
@@ -307,46 +267,3 @@ impl<T> ScatterReport<T> {
         self.cells
     }
 }
-
-/// Fewer cells answered than the caller needs.
-#[derive(Debug)]
-pub struct Incomplete {
-    asked: usize,
-    needed: usize,
-    missing: Vec<Missing>,
-}
-
-impl Incomplete {
-    /// The cells that gave no answer.
-    #[must_use]
-    pub fn missing(&self) -> &[Missing] {
-        &self.missing
-    }
-}
-
-impl fmt::Display for Incomplete {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let answered = self.asked - self.missing.len();
-        write!(
-            f,
-            "{answered} of {} cells answered, {} needed; missing:",
-            self.asked, self.needed
-        )?;
-        for cell in &self.missing {
-            write!(f, " {} {}", cell.cell, cell.outcome.kind())?;
-            match &cell.outcome {
-                Outcome::Failed(failure) => {
-                    write!(f, " ({}, id {})", failure.class(), failure.id())?
-                }
-                Outcome::TimedOut(late) => write!(f, " ({})", late.stage.as_str())?,
-                Outcome::Rejected(why) => write!(f, " ({why})")?,
-                Outcome::Skipped(why) => write!(f, " ({why})")?,
-                Outcome::Answered(never) => match *never {},
-            }
-            f.write_str(",")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Incomplete {}

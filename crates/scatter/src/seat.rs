@@ -104,10 +104,11 @@ impl<T: Send + 'static> Seat<T> {
 
     pub(crate) fn fill(mut self, outcome: Outcome<T>) {
         self.filled = true;
+        let now = self.ledger.now();
         if let Some(permit) = &mut self.permit {
-            permit.ended(&outcome);
+            permit.ended(&outcome, now);
         }
-        self.ledger.finish(self.at, outcome);
+        self.ledger.finish_at(self.at, outcome, now);
     }
 }
 

@@ -1,16 +1,18 @@
 //! How long cells let their callers wait: histograms and counters per cell, bounded in number, read at any time.
 //!
-//! One call notes each cell's report once, at its end. Where the figures go is the service's matter.
+//! One call notes each cell's report once, at its end. The same figures go to the recorder of the `metrics` facade, where
+//! the service has installed one before its first call.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use cells::CellLabel;
+use cells::{CellId, CellLabel};
+use metrics::{counter, histogram};
 
+use crate::hash::CellMap;
 use crate::outcome::OutcomeKind;
-use crate::report::ScatterReport;
+use crate::report::{CellReport, ScatterReport};
 
 /// Upper ends of the buckets are powers of two of microseconds: 1 µs to 36 min, the last one open.
 const BUCKETS: usize = 32;
@@ -70,12 +72,68 @@ impl Histogram {
     }
 }
 
-#[derive(Debug, Default)]
 struct Cell {
+    label: Option<CellLabel>,
     queue: Times,
     connect: Times,
     run: Times,
     outcomes: [AtomicU64; 5],
+    recorder: Recorder,
+}
+
+/// The same figures at the service's recorder.
+struct Recorder {
+    queue: metrics::Histogram,
+    connect: metrics::Histogram,
+    run: metrics::Histogram,
+    outcomes: [metrics::Counter; 5],
+}
+
+impl Cell {
+    fn new(label: Option<CellLabel>) -> Self {
+        let name = label.as_ref().map_or("others", CellLabel::uuid).to_owned();
+        let outcome = |kind: OutcomeKind| counter!("nova_scatter_outcomes_total", "cell" => name.clone(), "outcome" => kind.as_str());
+        Self {
+            queue: Times::default(),
+            connect: Times::default(),
+            run: Times::default(),
+            outcomes: Default::default(),
+            recorder: Recorder {
+                queue: histogram!("nova_scatter_queue_seconds", "cell" => name.clone()),
+                connect: histogram!("nova_scatter_connect_seconds", "cell" => name.clone()),
+                run: histogram!("nova_scatter_run_seconds", "cell" => name.clone()),
+                outcomes: KINDS.map(outcome),
+            },
+            label,
+        }
+    }
+
+    fn note<T>(&self, report: &CellReport<T>) {
+        let at = report.outcome.kind() as usize;
+        let run = report.elapsed.saturating_sub(report.queued);
+        self.outcomes[at].fetch_add(1, Ordering::Relaxed);
+        self.queue.note(report.queued);
+        self.run.note(run);
+        self.recorder.outcomes[at].increment(1);
+        self.recorder.queue.record(report.queued);
+        self.recorder.run.record(run);
+        if !report.connect.is_zero() {
+            self.connect.note(report.connect);
+            self.recorder.connect.record(report.connect);
+        }
+    }
+
+    fn read(&self) -> CellStats {
+        CellStats {
+            cell: self.label.clone(),
+            queue: self.queue.read(),
+            connect: self.connect.read(),
+            run: self.run.read(),
+            outcomes: std::array::from_fn(|at| {
+                (KINDS[at], self.outcomes[at].load(Ordering::Relaxed))
+            }),
+        }
+    }
 }
 
 /// What was noted of one cell.
@@ -95,18 +153,22 @@ pub struct CellStats {
 }
 
 /// Figures of all calls that were given them; clones are the same.
-#[derive(Debug, Clone, Default)]
+///
+/// The recorder of the `metrics` facade gets them too: `nova_scatter_queue_seconds`, `nova_scatter_connect_seconds`,
+/// `nova_scatter_run_seconds` and `nova_scatter_outcomes_total`, labelled with the cell's uuid.
+#[derive(Clone)]
 pub struct ScatterStats(Arc<Inner>);
 
-#[derive(Debug, Default)]
 struct Inner {
-    cells: RwLock<HashMap<CellLabel, Arc<Cell>>>,
+    cells: RwLock<CellMap<Cell>>,
+    /// Cells beyond the most that are told apart, and rows without an id.
     others: Cell,
 }
 
 /// Cells that are told apart; those that come later are counted together, so that figures cannot fill the memory.
 const MOST_CELLS: usize = 1024;
 
+/// In the order in which they are declared.
 const KINDS: [OutcomeKind; 5] = [
     OutcomeKind::Answered,
     OutcomeKind::Failed,
@@ -115,65 +177,63 @@ const KINDS: [OutcomeKind; 5] = [
     OutcomeKind::Skipped,
 ];
 
+impl Default for ScatterStats {
+    fn default() -> Self {
+        Self(Arc::new(Inner {
+            cells: RwLock::default(),
+            others: Cell::new(None),
+        }))
+    }
+}
+
 impl ScatterStats {
     /// Notes every cell of a report.
     pub fn note<T>(&self, report: &ScatterReport<T>) {
+        let mut known = self.0.cells.read().unwrap_or_else(PoisonError::into_inner);
         for cell in report.cells() {
-            self.with(&cell.cell, |noted| {
-                let kind = cell.outcome.kind();
-                let at = KINDS.iter().position(|one| *one == kind).unwrap_or(0);
-                noted.outcomes[at].fetch_add(1, Ordering::Relaxed);
-                noted.queue.note(cell.queued);
-                noted.run.note(cell.elapsed.saturating_sub(cell.queued));
-                if !cell.connect.is_zero() {
-                    noted.connect.note(cell.connect);
-                }
-            });
+            let Some(id) = cell.cell.id() else {
+                self.0.others.note(cell);
+                continue;
+            };
+            if !known.contains_key(&id) && known.len() < MOST_CELLS {
+                drop(known);
+                self.add(id, &cell.cell);
+                known = self.0.cells.read().unwrap_or_else(PoisonError::into_inner);
+            }
+            known.get(&id).unwrap_or(&self.0.others).note(cell);
         }
     }
 
-    fn with(&self, label: &CellLabel, note: impl FnOnce(&Cell)) {
-        {
-            let cells = self.0.cells.read().unwrap_or_else(PoisonError::into_inner);
-            if let Some(cell) = cells.get(label) {
-                return note(cell);
-            }
-        }
+    fn add(&self, id: CellId, label: &CellLabel) {
         let mut cells = self.0.cells.write().unwrap_or_else(PoisonError::into_inner);
-        if cells.len() >= MOST_CELLS && !cells.contains_key(label) {
-            drop(cells);
-            return note(&self.0.others);
+        if cells.len() < MOST_CELLS {
+            cells
+                .entry(id)
+                .or_insert_with(|| Cell::new(Some(label.clone())));
         }
-        let cell = Arc::clone(cells.entry(label.clone()).or_default());
-        drop(cells);
-        note(&cell);
     }
 
     /// What was noted until now.
     #[must_use]
     pub fn read(&self) -> Vec<CellStats> {
-        let read = |cell: Option<CellLabel>, noted: &Cell| CellStats {
-            cell,
-            queue: noted.queue.read(),
-            connect: noted.connect.read(),
-            run: noted.run.read(),
-            outcomes: std::array::from_fn(|at| {
-                (KINDS[at], noted.outcomes[at].load(Ordering::Relaxed))
-            }),
-        };
         let cells = self.0.cells.read().unwrap_or_else(PoisonError::into_inner);
-        let mut all: Vec<CellStats> = cells
-            .iter()
-            .map(|(label, cell)| read(Some(label.clone()), cell))
-            .collect();
+        let mut all: Vec<CellStats> = cells.values().map(Cell::read).collect();
+        drop(cells);
         all.sort_by(|one, other| {
             let uuid = |stats: &CellStats| stats.cell.as_ref().map(|cell| cell.uuid().to_owned());
             uuid(one).cmp(&uuid(other))
         });
-        if self.0.others.run.read().count() > 0 {
-            all.push(read(None, &self.0.others));
+        let others = self.0.others.read();
+        if others.run.count() > 0 {
+            all.push(others);
         }
         all
+    }
+}
+
+impl std::fmt::Debug for ScatterStats {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.read()).finish()
     }
 }
 
@@ -198,5 +258,12 @@ mod tests {
         assert_eq!(filled, [0, 1, 2, 10, BUCKETS - 1]);
         assert_eq!(read.quantile(0.5), Some(Duration::from_micros(4)));
         assert_eq!(Times::default().read().quantile(0.5), None);
+    }
+
+    #[test]
+    fn kinds_stand_in_the_order_of_their_numbers() {
+        for (at, kind) in KINDS.into_iter().enumerate() {
+            assert_eq!(kind as usize, at);
+        }
     }
 }

@@ -1,16 +1,16 @@
 //! The breakers of all cells: a pure state machine. A breaker opens only when a probe has confirmed what the works said,
 //! and never for more cells than the cap allows.
 
-use std::collections::HashMap;
 use std::time::Instant;
 
 use cells::CellId;
 
 use super::policy::{BreakerPolicy, Effect};
+use crate::hash::CellMap;
 
 pub(super) struct Breakers {
     policy: BreakerPolicy,
-    cells: HashMap<CellId, State>,
+    cells: CellMap<State>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Breakers {
     pub(super) fn new(policy: BreakerPolicy) -> Self {
         Self {
             policy,
-            cells: HashMap::new(),
+            cells: CellMap::default(),
         }
     }
 

@@ -1,13 +1,13 @@
 //! What keeps a sick cell from costing more than itself, over all calls of a process: permits by class, breakers, retry
-//! tokens. Each is a plain policy and a pure state machine; this is their one home and its one lock per cell table.
+//! tokens. Each is a plain policy and a pure state machine; this is their one home, with a lock for each cell's permits, and
+//! one for breakers and tokens that is taken only where there are any.
 
 mod breaker;
 mod bulkhead;
 mod policy;
 mod retry;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use self::breaker::{Breakers, Sign, Verdict};
 use self::bulkhead::{Asked, Bulkhead, WaitId};
 use self::retry::RetryBudget;
 use crate::executor::{Clock, Refusal};
+use crate::hash::CellMap;
 use crate::outcome::{Outcome, Rejection, SkipReason, Stage};
 
 pub use self::policy::{
@@ -29,11 +30,12 @@ pub struct Isolation(Arc<Inner>);
 
 struct Inner {
     policy: IsolationPolicy,
-    state: Mutex<State>,
+    bulkheads: RwLock<CellMap<Arc<Mutex<Bulkhead>>>>,
+    judges: Option<Mutex<Judges>>,
 }
 
-struct State {
-    bulkheads: HashMap<CellId, Bulkhead>,
+/// What looks at more than one cell.
+struct Judges {
     breakers: Option<Breakers>,
     retries: Option<RetryBudget>,
     probing: bool,
@@ -43,35 +45,38 @@ impl Isolation {
     /// Permits, breakers and tokens of this policy.
     #[must_use]
     pub fn new(policy: IsolationPolicy) -> Self {
-        let state = State {
-            bulkheads: HashMap::new(),
+        let judges = Judges {
             breakers: policy.breaker.clone().map(Breakers::new),
             retries: policy.retry.clone().map(RetryBudget::new),
             probing: false,
         };
+        let any = judges.breakers.is_some() || judges.retries.is_some();
         Self(Arc::new(Inner {
             policy,
-            state: Mutex::new(state),
+            bulkheads: RwLock::default(),
+            judges: any.then(|| Mutex::new(judges)),
         }))
     }
 
     /// Cells whose breaker is open or half open.
     #[must_use]
     pub fn ejected(&self) -> usize {
-        self.state().breakers.as_ref().map_or(0, Breakers::ejected)
+        let judges = self.judges();
+        let breakers = judges.as_ref().and_then(|all| all.breakers.as_ref());
+        breakers.map_or(0, Breakers::ejected)
     }
 
     /// Cells that should be probed now, and the right to probe them. None while somebody else does: there is one prober.
     /// Probe them however the service checks a cell, and say with [`Probe::came_back`] what came of it.
     #[must_use]
     pub fn probe(&self, now: Instant) -> Option<Probe> {
-        let mut state = self.state();
-        if state.probing {
+        let mut judges = self.judges()?;
+        if judges.probing {
             return None;
         }
-        let cells = state.breakers.as_ref()?.due(now);
-        state.probing = true;
-        drop(state);
+        let cells = judges.breakers.as_ref()?.due(now);
+        judges.probing = true;
+        drop(judges);
         Some(Probe {
             isolation: self.clone(),
             cells,
@@ -85,65 +90,74 @@ impl Isolation {
         class: PermitClass,
         effect: Effect,
         left: Duration,
+        now: Instant,
         clock: Clock,
     ) -> Result<Admission, Refusal> {
-        let mut state = self.state();
-        let verdict = state
-            .breakers
-            .as_mut()
-            .map_or(Verdict::Pass, |all| all.ask(cell, effect));
+        let mut verdict = Verdict::Pass;
+        self.breakers(|breakers| verdict = breakers.ask(cell, effect));
         if verdict == Verdict::FailFast {
             return Err(Refusal::Skipped(SkipReason::BreakerOpen));
         }
-        let policy = &self.0.policy.bulkhead;
-        let bulkhead = state
-            .bulkheads
-            .entry(cell)
-            .or_insert_with(|| Bulkhead::new(policy));
-        let asked = bulkhead.ask(class, left);
+        let bulkhead = self.bulkhead(cell);
+        let asked = lock(&bulkhead).ask(class, left);
         let turn = |granted| Turn {
-            isolation: self.clone(),
+            judged_by: self.0.judges.is_some().then(|| self.clone()),
+            bulkhead,
             cell,
             class,
             verdict,
             clock,
             state: granted,
-            spoken: false,
+            ended: None,
+        };
+        let turned_away = |why| {
+            self.breakers(|breakers| breakers.ended(cell, verdict, Sign::None, now));
+            Err(Refusal::Rejected(why))
         };
         match asked {
             Asked::Granted => {
-                if let Some(retries) = &mut state.retries {
-                    retries.earn(cell);
-                }
-                drop(state);
-                Ok(Admission::Now(Permit(turn(Held::Since(clock.now())))))
+                self.retries(|retries| retries.earn(cell));
+                Ok(Admission::Now(Permit(turn(Held::Since(now)))))
             }
-            Asked::Waits(id) => {
-                drop(state);
-                Ok(Admission::Wait(Waiting(Some(turn(Held::Waits(id))))))
-            }
-            Asked::Full => self.turned_away(state, cell, verdict, clock, Rejection::QueueFull),
-            Asked::TooLate => self.turned_away(state, cell, verdict, clock, Rejection::NoTime),
+            Asked::Waits(id) => Ok(Admission::Wait(Waiting(Some(turn(Held::Waits(id)))))),
+            Asked::Full => turned_away(Rejection::QueueFull),
+            Asked::TooLate => turned_away(Rejection::NoTime),
         }
     }
 
-    fn turned_away(
-        &self,
-        mut state: MutexGuard<'_, State>,
-        cell: CellId,
-        verdict: Verdict,
-        clock: Clock,
-        why: Rejection,
-    ) -> Result<Admission, Refusal> {
-        if let Some(breakers) = &mut state.breakers {
-            breakers.ended(cell, verdict, Sign::None, clock.now());
+    fn bulkhead(&self, cell: CellId) -> Arc<Mutex<Bulkhead>> {
+        let table = &self.0.bulkheads;
+        let known = table.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bulkhead) = known.get(&cell) {
+            return Arc::clone(bulkhead);
         }
-        Err(Refusal::Rejected(why))
+        drop(known);
+        let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
+        let new = || Arc::new(Mutex::new(Bulkhead::new(&self.0.policy.bulkhead)));
+        Arc::clone(table.entry(cell).or_insert_with(new))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn judges(&self) -> Option<MutexGuard<'_, Judges>> {
+        self.0.judges.as_ref().map(lock)
     }
+
+    /// Does this with the breakers, where there are any.
+    fn breakers(&self, with: impl FnOnce(&mut Breakers)) {
+        if let Some(breakers) = self.judges().as_mut().and_then(|all| all.breakers.as_mut()) {
+            with(breakers);
+        }
+    }
+
+    /// Does this with the retry tokens, where there are any.
+    fn retries(&self, with: impl FnOnce(&mut RetryBudget)) {
+        if let Some(retries) = self.judges().as_mut().and_then(|all| all.retries.as_mut()) {
+            with(retries);
+        }
+    }
+}
+
+fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Isolation {
@@ -162,14 +176,16 @@ pub(crate) enum Admission {
 
 /// One work's place with its cell, from asking to the end.
 struct Turn {
-    isolation: Isolation,
+    /// Where breakers and tokens are, if there are any.
+    judged_by: Option<Isolation>,
+    bulkhead: Arc<Mutex<Bulkhead>>,
     cell: CellId,
     class: PermitClass,
     verdict: Verdict,
     clock: Clock,
     state: Held,
-    /// Whether the breaker has heard of the end.
-    spoken: bool,
+    /// When the work came to its end, and the breaker heard of it.
+    ended: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -178,30 +194,26 @@ enum Held {
     Since(Instant),
 }
 
+impl Turn {
+    fn tell_breaker(&self, sign: Sign, now: Instant) {
+        if let Some(judges) = &self.judged_by {
+            judges.breakers(|breakers| breakers.ended(self.cell, self.verdict, sign, now));
+        }
+    }
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
-        let now = self.clock.now();
-        let next = {
-            let mut state = self.isolation.state();
-            match self.state {
-                Held::Waits(id) => {
-                    if let Some(breakers) = &mut state.breakers {
-                        breakers.ended(self.cell, self.verdict, Sign::None, now);
-                    }
-                    let bulkhead = state.bulkheads.get_mut(&self.cell);
-                    bulkhead.and_then(|bulkhead| bulkhead.cancel(self.class, id))
-                }
-                Held::Since(since) => {
-                    // Where its end said nothing, a trial is over all the same.
-                    if let Some(breakers) = &mut state.breakers
-                        && !self.spoken
-                    {
-                        breakers.ended(self.cell, self.verdict, Sign::None, now);
-                    }
-                    let held_for = now.saturating_duration_since(since);
-                    let bulkhead = state.bulkheads.get_mut(&self.cell);
-                    bulkhead.and_then(|bulkhead| bulkhead.release(self.class, held_for))
-                }
+        let now = self.ended.unwrap_or_else(|| self.clock.now());
+        // Where its end said nothing, a trial is over all the same.
+        if self.ended.is_none() {
+            self.tell_breaker(Sign::None, now);
+        }
+        let next = match self.state {
+            Held::Waits(id) => lock(&self.bulkhead).cancel(self.class, id),
+            Held::Since(since) => {
+                let held_for = now.saturating_duration_since(since);
+                lock(&self.bulkhead).release(self.class, held_for)
             }
         };
         if let Some(waker) = next {
@@ -220,15 +232,11 @@ impl Waiting {
         let Held::Waits(id) = turn.state else {
             return None;
         };
-        {
-            let mut state = turn.isolation.state();
-            let bulkhead = state.bulkheads.get_mut(&turn.cell)?;
-            if !bulkhead.poll(turn.class, id, waker) {
-                return None;
-            }
-            if let Some(retries) = &mut state.retries {
-                retries.earn(turn.cell);
-            }
+        if !lock(&turn.bulkhead).poll(turn.class, id, waker) {
+            return None;
+        }
+        if let Some(judges) = &turn.judged_by {
+            judges.retries(|retries| retries.earn(turn.cell));
         }
         turn.state = Held::Since(turn.clock.now());
         self.0.take().map(Permit)
@@ -240,37 +248,37 @@ pub(crate) struct Permit(Turn);
 
 impl Permit {
     /// The work has come to an end by itself.
-    pub(crate) fn ended<T>(&mut self, outcome: &Outcome<T>) {
+    pub(crate) fn ended<T>(&mut self, outcome: &Outcome<T>, now: Instant) {
         let sign = match outcome {
             Outcome::Answered(_) => Sign::Good,
             Outcome::Failed(failure) => sign_of(failure.class()),
             Outcome::TimedOut(_) => Sign::Bad,
             Outcome::Rejected(_) | Outcome::Skipped(_) => Sign::None,
         };
-        self.0.spoken = true;
-        let now = self.0.clock.now();
-        if let Some(breakers) = &mut self.0.isolation.state().breakers {
-            breakers.ended(self.0.cell, self.0.verdict, sign, now);
-        }
+        self.0.ended = Some(now);
+        self.0.tell_breaker(sign, now);
     }
 
     /// Whether work that failed with this class may be called once more; takes a token if so.
     pub(crate) fn may_retry(&self, calls: u32, effect: Effect, class: ErrorClass) -> bool {
-        if !(effect.may_repeat() && class.is_retryable()) {
-            return false;
+        let mut may = false;
+        if let Some(judges) = &self.0.judged_by
+            && effect.may_repeat()
+            && class.is_retryable()
+        {
+            judges.retries(|retries| {
+                may = calls < retries.attempts() && retries.spend(self.0.cell);
+            });
         }
-        let mut state = self.0.isolation.state();
-        let retries = state.retries.as_mut();
-        retries.is_some_and(|retries| calls < retries.attempts() && retries.spend(self.0.cell))
+        may
     }
 }
 
 impl Isolation {
     /// A cell was late while its work ran.
     pub(crate) fn late(&self, cell: CellId, stage: Stage, now: Instant) {
-        let began = matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running);
-        if let (true, Some(breakers)) = (began, &mut self.state().breakers) {
-            breakers.ended(cell, Verdict::Trial, Sign::Bad, now);
+        if matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running) {
+            self.breakers(|breakers| breakers.ended(cell, Verdict::Trial, Sign::Bad, now));
         }
     }
 }
@@ -303,14 +311,15 @@ impl Probe {
 
     /// Says what came of one cell's probe.
     pub fn came_back(&self, cell: CellId, good: bool, now: Instant) {
-        if let Some(breakers) = &mut self.isolation.state().breakers {
-            breakers.probed(cell, good, now);
-        }
+        self.isolation
+            .breakers(|breakers| breakers.probed(cell, good, now));
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.isolation.state().probing = false;
+        if let Some(mut judges) = self.isolation.judges() {
+            judges.probing = false;
+        }
     }
 }

@@ -15,6 +15,16 @@ pub enum PermitClass {
 }
 
 impl PermitClass {
+    /// The name in documents.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Listing => "listing",
+            Self::Periodic => "periodic",
+        }
+    }
+
     /// Its place in tables of classes.
     pub(super) const fn at(self) -> usize {
         match self {

@@ -1,10 +1,9 @@
 //! Retry tokens: works earn them, retries spend them, per cell and for the whole process. Pure.
 
-use std::collections::HashMap;
-
 use cells::CellId;
 
 use super::policy::RetryPolicy;
+use crate::hash::CellMap;
 
 /// Hundredths of a token.
 const TOKEN: u32 = 100;
@@ -12,7 +11,7 @@ const TOKEN: u32 = 100;
 pub(super) struct RetryBudget {
     policy: RetryPolicy,
     process: u32,
-    cells: HashMap<CellId, u32>,
+    cells: CellMap<u32>,
 }
 
 impl RetryBudget {
@@ -21,7 +20,7 @@ impl RetryBudget {
         Self {
             process: policy.per_process.saturating_mul(TOKEN),
             policy,
-            cells: HashMap::new(),
+            cells: CellMap::default(),
         }
     }
 

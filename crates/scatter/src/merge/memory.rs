@@ -44,7 +44,7 @@ where
         let row = std::mem::replace(&mut self.heads[lane], next)?;
         let (heads, compare) = (&self.heads, &self.compare);
         self.tournament
-            .replay(lane, |a, b| precedes(heads, compare, a, b));
+            .replay(|a, b| precedes(heads, compare, a, b));
         Some(row)
     }
 

@@ -15,7 +15,8 @@ use super::tournament::Tournament;
 use crate::executor::AsyncExecutor;
 use crate::flight::Flight;
 use crate::outcome::{Outcome, OutcomeKind, SkipReason, Stage};
-use crate::report::{CellReport, Incomplete, ScatterReport};
+use crate::report::{CellReport, ScatterReport};
+use crate::require::Incomplete;
 use crate::scatter::Scatter;
 use crate::task::CellTask;
 
@@ -235,7 +236,7 @@ where
             self.bounds[at] = Bound::NotBefore(key.clone());
         }
         let bounds = &self.bounds;
-        self.tournament.replay(at, |a, b| precedes(bounds, a, b));
+        self.tournament.replay(|a, b| precedes(bounds, a, b));
         Some(MergedRow { at, key, row })
     }
 
@@ -252,7 +253,7 @@ where
     fn bound(&mut self, at: usize, bound: Bound<K>) {
         self.bounds[at] = bound;
         let bounds = &self.bounds;
-        self.tournament.replay(at, |a, b| precedes(bounds, a, b));
+        self.tournament.replay(|a, b| precedes(bounds, a, b));
     }
 
     /// Whether a cell sends nothing more, and how it ended. Asked before its queue is: what it sent is there by then.

@@ -62,10 +62,11 @@ impl RegistryBuilder {
         for spec in self.0.values() {
             // Names hold no line ends, so lines cannot be taken for each other.
             let line = format!(
-                "{} {} {} {} {} {}\n",
+                "{} {} {} {} {} {} {}\n",
                 spec.name,
                 spec.version,
                 spec.effect.as_str(),
+                spec.class.as_str(),
                 spec.limits.rows,
                 spec.limits.bytes,
                 spec.limits.time.as_nanos()
@@ -111,7 +112,7 @@ impl Registry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::isolation::Effect;
+    use crate::isolation::{Effect, PermitClass};
     use crate::operation::Limits;
 
     fn spec(name: &'static str, rows: usize) -> OperationSpec {
@@ -119,6 +120,7 @@ mod tests {
             name,
             version: 1,
             effect: Effect::Read,
+            class: PermitClass::Listing,
             limits: Limits {
                 rows,
                 ..Limits::default()

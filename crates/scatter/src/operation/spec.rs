@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::isolation::Effect;
+use crate::isolation::{Effect, PermitClass};
 
 /// What one cell may give back, and how long it may take for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct OperationSpec {
     pub version: u32,
     /// What it does to a cell.
     pub effect: Effect,
+    /// Whose permits it takes.
+    pub class: PermitClass,
     /// What a cell may give back.
     pub limits: Limits,
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 use std::{hint, io, thread};
 
@@ -135,7 +135,15 @@ impl Pool {
         state.threads()
     }
 
+    /// The state, for a moment. What is done under the lock takes less than going to sleep over it.
     fn state(&self) -> MutexGuard<'_, PoolState<Job>> {
+        for _ in 0..LOOKS {
+            match self.state.try_lock() {
+                Ok(state) => return state,
+                Err(TryLockError::Poisoned(state)) => return state.into_inner(),
+                Err(TryLockError::WouldBlock) => hint::spin_loop(),
+            }
+        }
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,12 +1,12 @@
 //! The pool's bookkeeping: who waits, who runs, who is stuck. Every transition happens here, under the pool's one lock;
 //! nothing here runs, waits or starts anything, so that a model check can walk through all of it.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::collections::VecDeque;
 
 use cells::CellId;
 
 use super::policy::{PoolStats, ThreadPolicy};
+use crate::hash::CellMap;
 
 /// Identifies one job in the pool.
 pub(crate) type Ticket = u64;
@@ -49,7 +49,7 @@ const KEPT_LANES: usize = 2048;
 
 /// The cells that have, or had, anything in the pool.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Lanes<J>(HashMap<CellId, Lane<J>, BuildHasherDefault<Fold>>);
+struct Lanes<J>(CellMap<Lane<J>>);
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Lane<J> {
@@ -115,7 +115,7 @@ impl<J> PoolState<J> {
                 per_cell_queue: policy.per_cell_queue,
                 max_abandoned: policy.max_abandoned,
             },
-            lanes: Lanes(HashMap::default()),
+            lanes: Lanes(CellMap::default()),
             turn: VecDeque::new(),
             runnable: 0,
             waiting: 0,
@@ -359,27 +359,6 @@ impl<J> Lane<J> {
         self.waiting
             .len()
             .min(per_cell.saturating_sub(self.held.len()))
-    }
-}
-
-/// Cell ids are random already: folding their bytes is hash enough, and cheaper than the default against attackers that
-/// the operator's own table does not have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Fold(u64);
-
-impl std::hash::Hasher for Fold {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            let mixed = (self.0.rotate_left(23) ^ u64::from_le_bytes(word))
-                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            self.0 = mixed ^ (mixed >> 29);
-        }
     }
 }
 

@@ -18,6 +18,7 @@ use crate::outcome::{Outcome, Stage};
 use crate::report::ScatterReport;
 use crate::scatter::{Scatter, noted, span};
 use crate::seat::Seat;
+use crate::sync::LOOKS;
 use crate::task::CellTask;
 
 /// Wakes the thread that waits for the report.
@@ -98,7 +99,8 @@ where
         }
     }
 
-    /// Looks for a moment before it sleeps: most works on warm cells end within what a wake-up would cost.
+    /// Looks for a moment before it sleeps, as the pool's workers do: most works on warm cells end within what a wake-up
+    /// would cost.
     fn settles_soon(&self) -> bool {
         (0..LOOKS).any(|_| {
             std::hint::spin_loop();
@@ -161,9 +163,6 @@ where
         }
     }
 }
-
-/// How often the caller looks before it sleeps; it never yields, as the pool's workers never do.
-const LOOKS: u32 = 64;
 
 fn ask<C, W, T, X>(shared: &Shared<C, W>, mut seat: Seat<T>, cell: CellId)
 where

@@ -17,6 +17,8 @@ mod require;
 mod explain;
 mod stats;
 
+mod sync;
+
 mod policy;
 mod task;
 

@@ -1,10 +1,9 @@
 //! The pool's threads: a loop around [`PoolState`], one lock, one condition variable.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use std::{hint, io, thread};
 
 use cells::CellId;
 
@@ -12,6 +11,9 @@ use super::policy::{PoolStats, ThreadPolicy};
 use super::state::{After, Full, GivenUp, PoolState, Ticket};
 use crate::executor::{Job, Refusal};
 use crate::outcome::{Rejection, SkipReason};
+use crate::sync::{
+    AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, TryLockError, spin_loop,
+};
 
 pub(super) struct Pool {
     name: String,
@@ -25,10 +27,6 @@ pub(super) struct Pool {
     submissions: AtomicUsize,
     started: AtomicUsize,
 }
-
-/// How often a worker looks for new work before it sleeps: a microsecond or two. It never yields its processor instead: on
-/// a busy machine each yield costs whole time slices, where a sleeper that is woken goes first.
-const LOOKS: u32 = 64;
 
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
@@ -141,7 +139,7 @@ impl Pool {
             match self.state.try_lock() {
                 Ok(state) => return state,
                 Err(TryLockError::Poisoned(state)) => return state.into_inner(),
-                Err(TryLockError::WouldBlock) => hint::spin_loop(),
+                Err(TryLockError::WouldBlock) => spin_loop(),
             }
         }
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -151,7 +149,7 @@ impl Pool {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
         let pool = Arc::clone(self);
         // Detached on purpose: a stuck thread must not hold up anybody who ends the pool or the process.
-        thread::Builder::new()
+        Builder::new()
             .name(format!("{}-{number}", self.name))
             .spawn(move || pool.work())?;
         Ok(())
@@ -205,7 +203,7 @@ impl Pool {
             if self.submissions.load(Ordering::Acquire) != seen {
                 return;
             }
-            hint::spin_loop();
+            spin_loop();
         }
     }
 }

@@ -370,5 +370,7 @@ impl<J: std::hash::Hash> std::hash::Hash for Lanes<J> {
     }
 }
 
+// By its path, so that the model test finds it too.
 #[cfg(test)]
+#[path = "state/tests.rs"]
 mod tests;

@@ -7,7 +7,7 @@ use cells::CellId;
 use uuid::Uuid;
 
 use super::{After, GivenUp, PoolState, Ticket};
-use crate::executor::thread::policy::ThreadPolicy;
+use super::super::policy::ThreadPolicy;
 
 /// A pool, what its threads are doing, and how much may still be submitted.
 #[derive(Clone, PartialEq, Eq, Hash)]

@@ -1,0 +1,13 @@
+//! The shared-memory pieces that the thread pool is made of, in one place: the model test swaps them for a checker's.
+
+#[cfg(feature = "thread")]
+pub(crate) use std::{
+    hint::spin_loop,
+    sync::atomic::{AtomicUsize, Ordering},
+    sync::{Condvar, Mutex, MutexGuard, TryLockError},
+    thread::Builder,
+};
+
+/// How often a thread looks again before it sleeps: a microsecond or two. It never yields its processor instead: on a busy
+/// machine each yield costs whole time slices, where a sleeper that is woken goes first.
+pub(crate) const LOOKS: u32 = 64;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nova_conformance::sim::{Program, Scenario};
+use nova_conformance::sim::{Crowd, Program, Scenario};
 
 const CHUNK: u64 = 10_000;
 
@@ -72,4 +72,13 @@ fn a_cell_hung_for_an_hour_costs_its_caller_the_budget_and_nobody_anything_else(
         7
     );
     assert!(trace.took() <= Duration::from_millis(60_001));
+}
+
+#[test]
+fn crowds_of_callers_share_permits_breakers_and_retries_without_loss() {
+    for seed in 0..2_000 {
+        if let Err(broken) = Crowd::random(seed).play().check() {
+            panic!("{broken}");
+        }
+    }
 }

@@ -21,7 +21,7 @@ impl fmt::Display for Broken {
 impl std::error::Error for Broken {}
 
 /// The runtime's timers are this coarse.
-const TICK: Duration = Duration::from_millis(1);
+pub(super) const TICK: Duration = Duration::from_millis(1);
 
 impl Trace {
     /// The budget held, every cell is accounted for, the blamed cells are to blame, nothing is left.
@@ -134,6 +134,6 @@ impl Trace {
     }
 }
 
-fn hold(holds: bool, promise: impl FnOnce() -> String) -> Result<(), String> {
+pub(super) fn hold(holds: bool, promise: impl FnOnce() -> String) -> Result<(), String> {
     if holds { Ok(()) } else { Err(promise()) }
 }

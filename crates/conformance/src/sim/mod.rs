@@ -17,12 +17,15 @@
 //! ```
 
 mod check;
+mod crowd;
+mod crowd_check;
 mod program;
 mod random;
 mod scenario;
 mod trace;
 
 pub use check::Broken;
+pub use crowd::{Caller, Crowd, CrowdTrace};
 pub use program::{Program, Step};
 pub use random::Seeded;
 pub use scenario::Scenario;

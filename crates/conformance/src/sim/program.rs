@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use cells::ErrorClass;
+use cells::{CellConnector, CellError, ErrorClass};
+use scatter::CellTask;
+
+use super::trace::What;
 
 /// One step of a cell's work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,5 +100,41 @@ impl Program {
             }
         }
         Some((time, "answered"))
+    }
+
+    /// Does it, step by step, as one cell's work. What is dropped before its end has said nothing of its end.
+    pub(super) async fn perform<C: CellConnector>(
+        &self,
+        task: &CellTask<C>,
+        mut seen: impl FnMut(What),
+    ) -> Result<usize, CellError> {
+        let mut rows = 0;
+        for step in &self.0 {
+            match step {
+                Step::Connect(time) => {
+                    task.connecting();
+                    tokio::time::sleep(*time).await;
+                    task.connected();
+                    seen(What::Connected);
+                }
+                Step::Wait(time) => tokio::time::sleep(*time).await,
+                Step::Row => {
+                    rows += 1;
+                    seen(What::Row);
+                }
+                Step::Fail(class) => {
+                    seen(What::Failed);
+                    return Err(CellError::new(*class, "the program says so"));
+                }
+                Step::Panic => {
+                    seen(What::Panicked);
+                    // Unlike `panic!`, it does not fill the log with thousands of traces.
+                    std::panic::resume_unwind(Box::new("the program says so"));
+                }
+                Step::Hang => std::future::pending().await,
+            }
+        }
+        seen(What::Answered);
+        Ok(rows)
     }
 }

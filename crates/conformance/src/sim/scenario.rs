@@ -9,7 +9,7 @@ use scatter::{CellTask, Scatter, ScatterReport, TokioExecutor};
 use tokio::runtime::Builder;
 use tokio::time::Instant;
 
-use super::program::{Program, Step};
+use super::program::Program;
 use super::trace::{Event, Trace, What};
 use crate::fakes::{FakeCloud, HonestConnector, admin};
 
@@ -149,7 +149,7 @@ fn ended<T>(report: ScatterReport<T>) -> Vec<scatter::CellReport<T>> {
 }
 
 /// Clouds are read-only here and take long to make: one of each kind is enough.
-fn cloud(cells: usize, rejected: &[usize]) -> FakeCloud {
+pub(super) fn cloud(cells: usize, rejected: &[usize]) -> FakeCloud {
     type Kept = Mutex<HashMap<(usize, Vec<usize>), FakeCloud>>;
     static KEPT: OnceLock<Kept> = OnceLock::new();
     let kept = KEPT.get_or_init(Kept::default);
@@ -215,36 +215,11 @@ impl Stage {
             cell,
             finished: false,
         };
-        let mut rows = 0;
-        for step in self.0.programs[cell].steps() {
-            match step {
-                Step::Connect(time) => {
-                    task.connecting();
-                    tokio::time::sleep(*time).await;
-                    task.connected();
-                    self.note(cell, What::Connected);
-                }
-                Step::Wait(time) => tokio::time::sleep(*time).await,
-                Step::Row => {
-                    rows += 1;
-                    self.note(cell, What::Row);
-                }
-                Step::Fail(class) => {
-                    watch.finished = true;
-                    self.note(cell, What::Failed);
-                    return Err(CellError::new(*class, "the program says so"));
-                }
-                Step::Panic => {
-                    watch.finished = true;
-                    self.note(cell, What::Panicked);
-                    // Unlike `panic!`, it does not fill the log with thousands of traces.
-                    std::panic::resume_unwind(Box::new("the program says so"));
-                }
-                Step::Hang => std::future::pending().await,
-            }
-        }
-        watch.finished = true;
-        self.note(cell, What::Answered);
-        Ok(rows)
+        let seen = |what| {
+            let ends = matches!(what, What::Answered | What::Failed | What::Panicked);
+            watch.finished |= ends;
+            self.note(cell, what);
+        };
+        self.0.programs[cell].perform(&task, seen).await
     }
 }

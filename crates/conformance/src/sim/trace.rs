@@ -50,6 +50,19 @@ pub(crate) struct Told {
     pub(crate) queued: Duration,
 }
 
+impl Told {
+    pub(crate) fn of<T>(cell: CellReport<T>) -> Self {
+        Self {
+            outcome: match &cell.outcome {
+                Outcome::TimedOut(late) => format!("timed_out({})", late.stage.as_str()),
+                other => other.kind().to_string(),
+            },
+            elapsed: cell.elapsed,
+            queued: cell.queued,
+        }
+    }
+}
+
 impl Trace {
     pub(crate) fn new<T>(
         scenario: Scenario,
@@ -58,18 +71,10 @@ impl Trace {
         took: Duration,
         leaked: usize,
     ) -> Self {
-        let told = |cell: CellReport<T>| Told {
-            outcome: match &cell.outcome {
-                Outcome::TimedOut(late) => format!("timed_out({})", late.stage.as_str()),
-                other => other.kind().to_string(),
-            },
-            elapsed: cell.elapsed,
-            queued: cell.queued,
-        };
         Self {
             scenario,
             events,
-            told: report.map(|cells| cells.into_iter().map(told).collect()),
+            told: report.map(|cells| cells.into_iter().map(Told::of).collect()),
             took,
             leaked,
         }

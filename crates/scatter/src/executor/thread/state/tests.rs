@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use cells::CellId;
 use uuid::Uuid;
 
-use super::{After, GivenUp, PoolState, Ticket};
 use super::super::policy::ThreadPolicy;
+use super::{After, GivenUp, PoolState, Ticket};
 
 /// A pool, what its threads are doing, and how much may still be submitted.
 #[derive(Clone, PartialEq, Eq, Hash)]

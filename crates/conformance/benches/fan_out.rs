@@ -50,7 +50,8 @@ impl Service {
 
 /// A scatter of no-op work.
 async fn ours(service: &Service, executor: &TokioExecutor) {
-    let report = service = scatter
+    let report = service
+        .scatter()
         .run(executor, |_| async { Ok::<u64, CellError>(1) })
         .await;
     assert!(!report.is_partial());

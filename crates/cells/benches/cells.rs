@@ -1,8 +1,10 @@
-//! Figures of the cells: targeting a warm cell on one thread and on two, memory of a cached idle cell, loads and
-//! look-ups of up to 10,000 mappings. Each beside the same thing written by hand, in the same run.
+//! Figures of the cells: targeting a warm cell on one thread and on two, memory of a cached idle cell, first loads, loads
+//! of what has not changed, and look-ups of up to 10,000 cells in turn. Each beside the same thing written by hand, in
+//! the same run.
 //!
 //! Times are processor time of the calling thread (Linux, `schedstat`, to a few milliseconds), so that a busy machine
-//! makes them worse by its caches and not by its queue. Rows go to the file named in `NOVA_BENCH_OUT`, one JSON object per line. No figure fails anything here.
+//! makes them worse by its caches and not by its queue. Rows go to the file named in `NOVA_BENCH_OUT`, one JSON object per
+//! line. No figure fails anything here.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -59,8 +61,9 @@ impl ByHand {
 
 fn main() -> std::io::Result<()> {
     let mut rows = Rows::default();
-    targeting(&mut rows);
+    // First, while nothing was given back yet that it could be given.
     memory(&mut rows);
+    targeting(&mut rows);
     growth(&mut rows);
     rows.finish()
 }
@@ -68,11 +71,7 @@ fn main() -> std::io::Result<()> {
 fn targeting(rows: &mut Rows) {
     let cells = cloud(100);
     let ids: Vec<CellId> = cells.snapshot().mappings().map(CellMapping::id).collect();
-    let legs = cells.snapshot();
-    let legs = legs
-        .mappings()
-        .map(|m| (m.id(), Arc::new((m.clone(), 1, Some(2)))));
-    let by_hand = ByHand(ArcSwap::from_pointee(legs.collect()));
+    let by_hand = by_hand(&cells);
     let one = ids[42];
     let ours = |request: &RequestContext| drop(black_box(cells.target(request, black_box(one))));
     let peers = |request: &RequestContext| drop(black_box(by_hand.target(request, black_box(one))));
@@ -106,18 +105,15 @@ fn targeting(rows: &mut Rows) {
 
 fn memory(rows: &mut Rows) {
     const CELLS: u32 = 10_000;
-    let mappings_only = resident(|| {
-        let cells = cloud(CELLS);
-        (cells, ())
-    });
-    let opened = resident(|| {
-        let cells = cloud(CELLS);
-        let request = request();
-        for mapping in cells.snapshot().mappings() {
-            drop(black_box(cells.target(&request, mapping.id())));
-        }
-        (cells, ())
-    });
+    // One after the other in one cloud: what a first one gave back, a second one would be given.
+    let before = resident_bytes();
+    let cells = cloud(CELLS);
+    let mappings_only = resident_bytes() - before;
+    let request = request();
+    for mapping in cells.snapshot().mappings() {
+        drop(black_box(cells.target(&request, mapping.id())));
+    }
+    let opened = resident_bytes() - before;
     let per_cell = |bytes: f64| bytes / f64::from(CELLS);
     rows.add(
         "cells.memory.mapping",
@@ -136,53 +132,87 @@ fn memory(rows: &mut Rows) {
 }
 
 fn growth(rows: &mut Rows) {
-    let mut small: Option<(f64, f64)> = None;
+    let mut small: Option<[f64; 4]> = None;
     for count in [10, 100, 1_000, 10_000] {
-        let cells = cloud(count);
-        let reload = median((0..REPETITIONS_OF_GROWTH).map(|_| {
-            // Few cells are loaded more often, so that each figure covers the same number of rows.
-            let times = 10_000 / count;
-            let began = processor_time();
-            for _ in 0..times {
-                drop(black_box(now(
-                    cells.refresh(Deadline::after(Duration::from_secs(60)))
-                )));
-            }
-            (processor_time() - began) / f64::from(times)
+        // Few cells are loaded more often, so that each figure covers the same number of rows.
+        let times = 10_000 / count;
+        let first = median((0..REPETITIONS_OF_GROWTH).map(|_| {
+            let fresh: Vec<Cells<Free>> = (0..times).map(|_| not_loaded(count)).collect();
+            timed(times, |n| load(&fresh[n]))
         }));
+        let cells = cloud(count);
+        let again = median((0..REPETITIONS_OF_GROWTH).map(|_| timed(times, |_| load(&cells))));
         let request = request();
         let ids: Vec<CellId> = cells.snapshot().mappings().map(CellMapping::id).collect();
         for id in &ids {
             drop(black_box(cells.target(&request, *id)));
         }
-        let lookup = median((0..REPETITIONS_OF_GROWTH).map(|_| {
-            let began = processor_time();
-            for id in ids.iter().cycle().take(500_000) {
-                drop(black_box(cells.target(&request, *id)));
-            }
-            (processor_time() - began) / 500_000.0
-        }));
-        let (first_reload, first_lookup) =
-            *small.get_or_insert((reload / f64::from(count), lookup));
-        let per_cell = reload / f64::from(count);
+        let by_hand = by_hand(&cells);
+        let every = |target: &dyn Fn(CellId)| timed(500_000, |n| target(ids[n % ids.len()]));
+        let (ours, peers) = in_turn(
+            || every(&|id| drop(black_box(cells.target(&request, id)))),
+            || every(&|id| drop(black_box(by_hand.target(&request, id)))),
+        );
+        let per_cell = [first, again].map(|time| time / f64::from(count));
+        let figures = [per_cell[0], per_cell[1], ours, peers];
+        let smallest = *small.get_or_insert(figures);
+        let grown = |at: usize| figures[at] / smallest[at];
+        let per = "per cell, with 10 cells";
         rows.add(
-            &format!("cells.reload.{count}"),
-            reload / 1e6,
+            &format!("cells.load.first.{count}"),
+            first / 1e6,
             "ms",
-            "per cell, with 10 cells",
-            per_cell / first_reload,
+            per,
+            grown(0),
+        );
+        rows.add(
+            &format!("cells.load.again.{count}"),
+            again / 1e6,
+            "ms",
+            per,
+            grown(1),
         );
         rows.add(
             &format!("cells.lookup.{count}"),
-            lookup,
+            ours,
             "ns",
             "with 10 cells",
-            lookup / first_lookup,
+            grown(2),
         );
+        let name = format!("cells.lookup.by-hand.{count}");
+        rows.add(&name, peers, "ns", "with 10 cells", grown(3));
     }
 }
 
+/// Nanoseconds of processor time for each of so many.
+fn timed(times: u32, mut each: impl FnMut(usize)) -> f64 {
+    let began = processor_time();
+    for n in 0..times {
+        each(n as usize);
+    }
+    (processor_time() - began) / f64::from(times)
+}
+
+fn load(cells: &Cells<Free>) {
+    let deadline = Deadline::after(Duration::from_secs(60));
+    drop(black_box(now(cells.refresh(deadline))));
+}
+
+fn by_hand(cells: &Cells<Free>) -> ByHand {
+    let legs = cells.snapshot();
+    let legs = legs
+        .mappings()
+        .map(|m| (m.id(), Arc::new((m.clone(), 1, Some(2)))));
+    ByHand(ArcSwap::from_pointee(legs.collect()))
+}
+
 fn cloud(count: u32) -> Cells<Free> {
+    let cells = not_loaded(count);
+    load(&cells);
+    cells
+}
+
+fn not_loaded(count: u32) -> Cells<Free> {
     let rows = (1..=count).map(|n| RawCellMapping {
         uuid: format!(
             "{:08x}-0000-4000-8000-{n:012x}",
@@ -203,9 +233,7 @@ fn cloud(count: u32) -> Cells<Free> {
     let mut options = nova_cells::CellsOptions::new(key);
     options.defaults = UrlDefaults::default();
     options.policy.capacity = 100_000;
-    let cells = Cells::with_options(source, Free, options);
-    drop(now(cells.refresh(Deadline::after(Duration::from_secs(60)))));
-    cells
+    Cells::with_options(source, Free, options)
 }
 
 fn request() -> RequestContext {
@@ -251,15 +279,6 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// What a value adds to the process's resident memory, in bytes; it is dropped afterwards.
-fn resident<T>(make: impl FnOnce() -> T) -> f64 {
-    let before = resident_bytes();
-    let made = make();
-    let after = resident_bytes();
-    drop(made);
-    after - before
 }
 
 fn resident_bytes() -> f64 {

@@ -4,19 +4,20 @@
 //! revision, by the first who needs them, and dropped with the last holder once their revision is no longer current.
 //! Loading is in `reload`, ends and invalidations in `upkeep`.
 
-use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
 use context::RequestContext;
 
+use crate::by_id::{self, ById};
 use crate::cache::{Entry, Found, Journal, Keeper};
 use crate::checks::Checks;
 use crate::connector::CellConnector;
 use crate::id::CellId;
 use crate::mapping::UrlDefaults;
 use crate::options::CellsOptions;
+use crate::readings::Readings;
 use crate::revision::RevisionKey;
 use crate::selection::{Choice, SelectError, Selection};
 use crate::snapshot::{Epoch, Snapshot};
@@ -48,7 +49,8 @@ pub(crate) struct Inner<C: CellConnector> {
 /// What readers see: swapped as one, so that nobody meets a mapping of one load with an entry of another.
 pub(crate) struct View<C: CellConnector> {
     pub(crate) snapshot: Arc<Snapshot>,
-    pub(crate) entries: HashMap<CellId, Arc<Entry<C>>>,
+    pub(crate) entries: ById<Arc<Entry<C>>>,
+    pub(crate) readings: Readings,
 }
 
 /// Looks at the mappings per targeting, where they change all the time.
@@ -78,14 +80,16 @@ impl<C: CellConnector> Cells<C> {
         let checks = Checks::new(options.defaults, options.key)
             .with_allow_list(options.allow)
             .with_seals(options.seals);
+        let checks = Arc::new(checks);
         Self(Arc::new(Inner {
             source: Box::new(source),
             keeper: Keeper::new(connector, options.policy, options.clock, journal),
-            checks: ArcSwap::from_pointee(checks),
             view: ArcSwap::from_pointee(View {
                 snapshot: Arc::new(Snapshot::empty()),
-                entries: HashMap::new(),
+                entries: by_id::with_room(0),
+                readings: Readings::under(Arc::clone(&checks), 0),
             }),
+            checks: ArcSwap::new(checks),
             begun: AtomicU64::new(0),
             placing: Mutex::new(Epoch(0)),
             asked: AtomicU64::new(0),

@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use crate::allow::AllowList;
 use crate::mapping::{CellMapping, RawCellMapping, UrlDefaults};
 use crate::problem::InvalidMapping;
-use crate::revision::RevisionKey;
+use crate::revision::{Revision, RevisionKey};
 use crate::seal::{SealCheck, Seals};
+use crate::secret::SecretText;
 
 /// The checks in force.
 pub(crate) struct Checks {
@@ -45,6 +46,18 @@ impl Checks {
             allow,
             seals: self.seals.clone(),
         }
+    }
+
+    /// A digest of a row's whole text under this process's key: the same for the same row and for no other.
+    pub(crate) fn digest(&self, row: &RawCellMapping) -> Revision {
+        self.key.revision(|to| {
+            to.field("row", &row.uuid);
+            to.maybe("name", row.name.as_deref());
+            let (database, transport) = (&row.database_connection, &row.transport_url);
+            to.maybe("database", database.as_ref().map(SecretText::expose));
+            to.maybe("transport", transport.as_ref().map(SecretText::expose));
+            to.maybe("disabled", row.disabled.then_some("yes"));
+        })
     }
 
     /// Reads one row.

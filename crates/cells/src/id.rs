@@ -1,13 +1,22 @@
 //! A cell's id: the UUID of its row in `nova_api.cell_mappings`.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use uuid::Uuid;
 
 /// Identifies one cell.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CellId(Uuid);
+
+impl Hash for CellId {
+    /// One number instead of sixteen bytes and their count.
+    #[inline]
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u128(self.0.as_u128());
+    }
+}
 
 impl CellId {
     /// The cell that holds the servers no cell could build; its UUID is nil and it has no bus.

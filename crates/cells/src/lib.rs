@@ -55,8 +55,10 @@ mod clock;
 mod policy;
 mod sync;
 
+mod by_id;
 mod cache;
 mod checks;
+mod readings;
 mod selection;
 mod snapshot;
 mod target;

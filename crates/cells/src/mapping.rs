@@ -52,6 +52,9 @@ struct Inner {
     transport: TransportLocation,
     disabled: bool,
     revision: Revision,
+    /// What no two cells may share, as the locations name it.
+    database_identity: Arc<str>,
+    bus_identity: Option<Arc<str>>,
     allow: Option<Arc<AllowList>>,
 }
 
@@ -110,8 +113,11 @@ impl CellMapping {
             database.canonical(to);
             transport.canonical(to);
         });
+        let bus_identity = (!transport.is_none()).then(|| transport.identity().into());
         Ok(Self(Arc::new(Inner {
             id,
+            database_identity: database.identity().into(),
+            bus_identity,
             label: CellLabel::of_row(&raw.uuid.to_ascii_lowercase(), raw.name.as_deref()),
             database,
             transport,
@@ -149,6 +155,16 @@ impl CellMapping {
         self.transport().canonical(to);
     }
 
+    /// What no two cells may have in common, of the database.
+    pub(crate) fn database_identity(&self) -> Arc<str> {
+        Arc::clone(&self.0.database_identity)
+    }
+
+    /// What no two cells may have in common, of the bus; none where there is no bus.
+    pub(crate) fn bus_identity(&self) -> Option<Arc<str>> {
+        self.0.bus_identity.clone()
+    }
+
     /// Where its database is.
     #[must_use]
     pub fn database(&self) -> &DatabaseLocation {
@@ -169,6 +185,9 @@ impl CellMapping {
 
     /// Whether nothing at all differs, so that what was opened for one is right for the other.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return true;
+        }
         self.revision() == other.revision()
             && self.label() == other.label()
             && self.disabled() == other.disabled()

@@ -6,11 +6,13 @@ use std::sync::{Arc, PoisonError};
 
 use context::Deadline;
 
+use crate::by_id;
 use crate::cache::{CacheEventKind, CloseReason, Entry};
 use crate::cells::{Cells, View};
 use crate::connector::CellConnector;
 use crate::error::CellError;
 use crate::mapping::RawCellMapping;
+use crate::readings::Readings;
 use crate::snapshot::{Epoch, Snapshot};
 
 impl<C: CellConnector> Cells<C> {
@@ -52,9 +54,13 @@ impl<C: CellConnector> Cells<C> {
 
     fn place(&self, epoch: Epoch, rows: &[RawCellMapping]) -> Arc<Snapshot> {
         let inner = &*self.0;
-        let checks = inner.checks.load();
+        let checks = inner.checks.load_full();
         let seals = checks.seals(inner.keeper.clock.wall());
-        let snapshot = Arc::new(Snapshot::of_rows(epoch, rows, &checks, seals.as_ref()));
+        let known = inner.view.load_full();
+        let mut readings = Readings::under(checks, rows.len());
+        let read = |row: &RawCellMapping| readings.read(&known.readings, row);
+        let snapshot = Arc::new(Snapshot::of_rows(epoch, rows, read, seals.as_ref()));
+        drop(known);
         let mut placed = inner.placing.lock().unwrap_or_else(PoisonError::into_inner);
         if *placed > epoch {
             drop(placed);
@@ -66,23 +72,22 @@ impl<C: CellConnector> Cells<C> {
         }
         *placed = epoch;
         let before = inner.view.load_full();
-        let entries = snapshot
-            .mappings()
-            .map(|mapping| {
-                let kept = before
-                    .entries
-                    .get(&mapping.id())
-                    .filter(|entry| entry.mapping.same_as(mapping));
-                let entry = match kept {
-                    Some(entry) => Arc::clone(entry),
-                    None => Arc::new(Entry::new(mapping.clone())),
-                };
-                (mapping.id(), entry)
-            })
-            .collect();
+        let mut entries = by_id::with_room(rows.len());
+        for mapping in snapshot.mappings() {
+            let kept = before
+                .entries
+                .get(&mapping.id())
+                .filter(|entry| entry.mapping.same_as(mapping));
+            let entry = match kept {
+                Some(entry) => Arc::clone(entry),
+                None => Arc::new(Entry::new(mapping.clone())),
+            };
+            entries.insert(mapping.id(), entry);
+        }
         let after = Arc::new(View {
             snapshot: Arc::clone(&snapshot),
             entries,
+            readings,
         });
         inner.view.store(Arc::clone(&after));
         self.note_changes(&before, &after);

@@ -1,9 +1,10 @@
 //! One consistent view of all mappings, as of one load.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
-use crate::checks::Checks;
+use crate::by_id::{self, ById};
 use crate::id::CellId;
 use crate::label::CellLabel;
 use crate::mapping::{CellMapping, RawCellMapping};
@@ -26,7 +27,7 @@ impl fmt::Display for Epoch {
 pub struct Snapshot {
     epoch: Epoch,
     choices: Vec<Choice>,
-    by_id: HashMap<CellId, usize>,
+    by_id: ById<usize>,
     seals: Option<SealStates>,
 }
 
@@ -43,7 +44,7 @@ impl Snapshot {
         Self {
             epoch: Epoch(0),
             choices: Vec::new(),
-            by_id: HashMap::new(),
+            by_id: by_id::with_room(0),
             seals: None,
         }
     }
@@ -52,15 +53,15 @@ impl Snapshot {
     pub(crate) fn of_rows(
         epoch: Epoch,
         rows: &[RawCellMapping],
-        checks: &Checks,
+        mut read: impl FnMut(&RawCellMapping) -> Result<CellMapping, InvalidMapping>,
         seals: Option<&Seals>,
     ) -> Self {
-        let mut seen = Seen::default();
-        let mut by_id = HashMap::with_capacity(rows.len());
+        let mut seen = Seen::with_room(rows.len());
+        let mut by_id = by_id::with_room(rows.len());
         let mut choices = Vec::with_capacity(rows.len());
         let mut states = Vec::new();
         for row in rows {
-            let parsed = checks.parse(row);
+            let parsed = read(row);
             if let Some(seals) = seals {
                 let label = CellLabel::of_row(&row.uuid.to_ascii_lowercase(), row.name.as_deref());
                 // A row that is no mapping is not what was sealed, if its cell was.
@@ -241,26 +242,33 @@ fn sealed_well(seals: Option<&Seals>, state: Option<SealState>) -> Result<(), In
 }
 
 /// What earlier rows of the set have taken.
-#[derive(Default)]
 struct Seen {
-    ids: HashSet<CellId>,
-    databases: HashSet<String>,
-    buses: HashSet<String>,
+    ids: ById<()>,
+    databases: HashSet<Arc<str>>,
+    buses: HashSet<Arc<str>>,
 }
 
 impl Seen {
+    fn with_room(rows: usize) -> Self {
+        Self {
+            ids: by_id::with_room(rows),
+            databases: HashSet::with_capacity(rows),
+            buses: HashSet::with_capacity(rows),
+        }
+    }
+
     fn check(&mut self, mapping: &CellMapping) -> Result<(), InvalidMapping> {
-        if !self.ids.insert(mapping.id()) {
+        if self.ids.insert(mapping.id(), ()).is_some() {
             return Err(InvalidMapping::one(Field::Row, ProblemKind::DuplicateUuid));
         }
-        if !self.databases.insert(mapping.database().identity()) {
+        if !self.databases.insert(mapping.database_identity()) {
             return Err(InvalidMapping::one(
                 Field::Database,
                 ProblemKind::DuplicateDatabase,
             ));
         }
-        let bus = mapping.transport();
-        if !bus.is_none() && !self.buses.insert(bus.identity()) {
+        let bus = mapping.bus_identity();
+        if bus.is_some_and(|bus| !self.buses.insert(bus)) {
             return Err(InvalidMapping::one(
                 Field::Transport,
                 ProblemKind::DuplicateBus,
@@ -292,12 +300,9 @@ mod tests {
 
     fn snapshot(rows: &[RawCellMapping]) -> Snapshot {
         let key = RevisionKey::from_bytes(b"test");
-        Snapshot::of_rows(
-            Epoch(1),
-            rows,
-            &Checks::new(UrlDefaults::default(), key),
-            None,
-        )
+        let defaults = UrlDefaults::default();
+        let read = |row: &RawCellMapping| CellMapping::parse(row, &defaults, &key);
+        Snapshot::of_rows(Epoch(1), rows, read, None)
     }
 
     fn names(choices: &[Choice]) -> Vec<&str> {

@@ -23,8 +23,9 @@ pub(crate) struct Keeper<C: CellConnector> {
     pub(crate) policy: CachePolicy,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) journal: Journal,
-    /// Tick 0.
+    /// Tick 0, by both readings of the clock.
     born: Instant,
+    born_ticks: u64,
     chance: AtomicU64,
     /// Signed: of one opening, the end may be counted a moment before the beginning.
     open: AtomicI64,
@@ -45,6 +46,7 @@ impl<C: CellConnector> Keeper<C> {
             connector,
             policy,
             born: clock.now(),
+            born_ticks: clock.ticks(),
             clock,
             journal,
             chance: AtomicU64::new(u64::from_ne_bytes(seed)),
@@ -54,8 +56,9 @@ impl<C: CellConnector> Keeper<C> {
     }
 
     /// Milliseconds since this cache began.
+    #[inline]
     pub(crate) fn tick(&self) -> u64 {
-        millis(self.clock.now().saturating_duration_since(self.born))
+        self.clock.ticks().saturating_sub(self.born_ticks)
     }
 
     pub(crate) fn instant(&self, tick: u64) -> Instant {

@@ -19,18 +19,32 @@ pub(crate) struct Held<L> {
     drain_by: AtomicU64,
 }
 
-/// One of the counts. Padded, so that neighbouring counts share no cache line (two lines: processors fetch in pairs).
-#[repr(align(128))]
-pub(crate) struct Lease<L>(Arc<Held<L>>);
+/// One of the counts, together with what a reader looks at and writes when it takes it: the lines of memory that a hit
+/// touches are what it costs once there are more cells than a processor's cache holds.
+///
+/// Padded and not aligned, so that neighbours are two lines apart (processors fetch lines in pairs) and yet the
+/// reference count, which comes before all this, is beside it.
+#[repr(C)]
+pub(crate) struct Lease<L> {
+    held: Arc<Held<L>>,
+    soft: u64,
+    used: AtomicU64,
+    _apart: [u64; 11],
+}
 
 impl<L> Lease<L> {
     pub(crate) fn legs(&self) -> &L {
-        &self.0.legs
+        &self.held.legs
     }
 
     /// The tick by which holders must be done; none while the legs are the current ones.
     pub(crate) fn drain_by(&self) -> Option<u64> {
-        self.0.drain_by.load(Ordering::Acquire).checked_sub(1)
+        self.held.drain_by.load(Ordering::Acquire).checked_sub(1)
+    }
+
+    /// Whether somebody should open them anew.
+    pub(crate) fn wants_renewal(&self, now: u64) -> bool {
+        now >= self.soft
     }
 }
 
@@ -38,9 +52,7 @@ impl<L> Lease<L> {
 pub(crate) struct Opened<L> {
     leases: [Arc<Lease<L>>; SPREAD],
     since: u64,
-    soft: u64,
     hard: u64,
-    used: AtomicU64,
 }
 
 /// When opened legs are to be renewed, and when they are over.
@@ -59,21 +71,31 @@ impl<L> Opened<L> {
             legs,
             drain_by: AtomicU64::new(0),
         });
+        let hard = now.saturating_add(life.hard);
+        let lease = |_| {
+            Arc::new(Lease {
+                held: Arc::clone(&held),
+                // What is over is to be renewed, too, so that one look tells what is good without reserve.
+                soft: now.saturating_add(life.soft).min(hard),
+                used: AtomicU64::new(now),
+                _apart: [0; 11],
+            })
+        };
         Self {
-            leases: array::from_fn(|_| Arc::new(Lease(Arc::clone(&held)))),
+            leases: array::from_fn(lease),
             since: now,
-            soft: now.saturating_add(life.soft),
-            hard: now.saturating_add(life.hard),
-            used: AtomicU64::new(now),
+            hard,
         }
     }
 
     /// A lease for the calling thread.
+    #[inline]
     pub(crate) fn lease(&self, now: u64) -> Arc<Lease<L>> {
-        if now.saturating_sub(self.used.load(Ordering::Relaxed)) >= USE_GRAIN {
-            self.used.fetch_max(now, Ordering::Relaxed);
+        let lease = &self.leases[this_thread() % SPREAD];
+        if now.saturating_sub(lease.used.load(Ordering::Relaxed)) >= USE_GRAIN {
+            lease.used.fetch_max(now, Ordering::Relaxed);
         }
-        Arc::clone(&self.leases[this_thread() % SPREAD])
+        Arc::clone(lease)
     }
 
     pub(crate) fn since(&self) -> u64 {
@@ -81,11 +103,11 @@ impl<L> Opened<L> {
     }
 
     pub(crate) fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn wants_renewal(&self, now: u64) -> bool {
-        now >= self.soft
+        let used = self
+            .leases
+            .iter()
+            .map(|lease| lease.used.load(Ordering::Relaxed));
+        used.max().unwrap_or(self.since)
     }
 
     pub(crate) fn is_over(&self, now: u64) -> bool {
@@ -106,7 +128,7 @@ impl<L> Opened<L> {
 
     /// Tells holders that these legs are replaced, once. Whether this call was the one.
     pub(crate) fn supersede(&self, drain_by: u64) -> bool {
-        let end = &self.leases[0].0.drain_by;
+        let end = &self.leases[0].held.drain_by;
         end.compare_exchange(
             0,
             drain_by.saturating_add(1),
@@ -120,7 +142,7 @@ impl<L> Opened<L> {
     pub(crate) fn watch(&self) -> Watch<L> {
         Watch {
             leases: array::from_fn(|n| Arc::downgrade(&self.leases[n])),
-            held: Arc::downgrade(&self.leases[0].0),
+            held: Arc::downgrade(&self.leases[0].held),
         }
     }
 }

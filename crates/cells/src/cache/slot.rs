@@ -92,10 +92,17 @@ impl<L, E: Clone> Slot<L, E> {
 
     /// The hot path: no lock, no shared count.
     pub(crate) fn look(&self, now: u64) -> Look<L> {
-        match self.current.load().as_ref() {
-            Some(opened) if !opened.wants_renewal(now) => Look::Fresh(opened.lease(now)),
-            Some(opened) if !opened.is_over(now) => Look::Ageing(opened.lease(now)),
-            _ => Look::Cold,
+        let current = self.current.load();
+        let Some(opened) = current.as_ref() else {
+            return Look::Cold;
+        };
+        let lease = opened.lease(now);
+        if !lease.wants_renewal(now) {
+            return Look::Fresh(lease);
+        }
+        match opened.is_over(now) {
+            true => Look::Cold,
+            false => Look::Ageing(lease),
         }
     }
 

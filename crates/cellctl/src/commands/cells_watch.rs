@@ -87,7 +87,7 @@ async fn show(cells: &Cells<NovaConnector>, format: Format) -> Result<Exit, CliE
             last = event.sequence;
             let line = line(&event);
             let reader = match format {
-                Format::Json => output::json_line(&line)?,
+                Format::Json | Format::Jsonl | Format::Csv => output::json_line(&line)?,
                 Format::Table => output::text_line(&in_words(&line))?,
             };
             if reader == Reader::Gone {

@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 
 use crate::ci::{SECTIONS, Section};
+use crate::fuzz;
 
 /// What to do.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) enum Command {
     Section(&'static Section),
     /// `fmt --fix`: write instead of check.
     FmtFix,
+    /// Fuzz the parsers.
+    Fuzz(fuzz::Options),
     /// Run the benchmarks.
     Bench {
         /// Only the bench targets whose name contains this.
@@ -38,6 +41,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
         [] => Err("no command given".to_owned()),
         ["ci"] => Ok(Command::Ci),
         ["fmt", "--fix"] => Ok(Command::FmtFix),
+        ["fuzz", options @ ..] => fuzz_options(options).map(Command::Fuzz),
         ["bench"] => Ok(Command::Bench { filter: None }),
         ["bench", name] if !name.starts_with('-') => Ok(Command::Bench {
             filter: Some((*name).to_owned()),
@@ -49,6 +53,26 @@ pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
             None => Err(format!("there is no command `{name}`")),
         },
     }
+}
+
+fn fuzz_options(words: &[&str]) -> Result<fuzz::Options, String> {
+    let mut options = fuzz::Options::default();
+    let mut words = words.iter().copied();
+    while let Some(word) = words.next() {
+        match word {
+            "--target" => {
+                let name = words.next().ok_or("`--target` needs a name")?;
+                options.target = Some(name.to_owned());
+            }
+            "--runs" => {
+                let runs = words.next().and_then(|text| text.parse().ok());
+                options.runs = Some(runs.ok_or("`--runs` needs a number")?);
+            }
+            "--minimise" => options.minimise = true,
+            other => return Err(unexpected("fuzz", &[other])),
+        }
+    }
+    Ok(options)
 }
 
 fn unexpected(name: &str, rest: &[&str]) -> String {
@@ -71,6 +95,10 @@ pub(crate) fn help() -> String {
         ),
         ("fmt --fix", "format the sources instead of checking them"),
         (
+            "fuzz [OPTION]..",
+            "libFuzzer on the parsers; --target NAME, --runs N inputs, --minimise the corpus",
+        ),
+        (
             "bench [NAME]",
             "the benchmarks (whose name contains NAME): a table, and target/bench/summary.json",
         ),
@@ -83,6 +111,7 @@ pub(crate) fn help() -> String {
          cargo xtask ci               what CI runs, and what to run before a change is sent\n  \
          cargo xtask lint             one section alone\n  \
          cargo xtask fmt --fix        mend what `fmt` complains about\n  \
+         cargo xtask fuzz --target catalog --runs 10000000    a long look at one parser\n  \
          cargo xtask bench scatter    the benchmarks with `scatter` in their name\n\n\
          Tools that cargo does not bring (cargo-nextest, cargo-hack, cargo-deny, cargo-machete) are taken from PATH when\n\
          new enough, otherwise installed in a locked version into target/tools: once, a few minutes, needs the registry.\n\
@@ -96,7 +125,7 @@ pub(crate) fn help() -> String {
 
 fn line(text: &mut String, name: &str, about: &str) {
     // Writing to a `String` cannot fail.
-    let _ = writeln!(text, "  {name:<14} {about}");
+    let _ = writeln!(text, "  {name:<15} {about}");
 }
 
 #[cfg(test)]
@@ -138,12 +167,27 @@ mod tests {
     }
 
     #[test]
+    fn a_fuzz_target_and_its_runs_may_be_said() {
+        let Ok(Command::Fuzz(options)) = parsed("fuzz --target catalog --runs 7") else {
+            panic!("options of `fuzz`");
+        };
+        assert_eq!(options.target.as_deref(), Some("catalog"));
+        assert_eq!(options.runs, Some(7));
+        assert!(
+            matches!(parsed("fuzz"), Ok(Command::Fuzz(options)) if options == fuzz::Options::default())
+        );
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for (line, problem) in [
             ("", "no command given"),
             ("lnt", "there is no command `lnt`"),
             ("lint --fix", "`lint` does not take `--fix`"),
             ("ci now", "`ci` does not take `now`"),
+            ("fuzz --runs x", "`--runs` needs a number"),
+            ("fuzz --target", "`--target` needs a name"),
+            ("fuzz fast", "`fuzz` does not take `fast`"),
             ("bench --fast", "`bench` does not take `--fast`"),
         ] {
             assert_eq!(

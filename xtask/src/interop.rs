@@ -15,9 +15,11 @@ use crate::test;
 /// What must have been compared, and in how many cases at least.
 const PROMISED: &[(&str, u64)] = &[
     ("context", 2000),
+    ("headers", 2000),
     ("url-for", 2000),
     ("policy-rules", 2000),
     ("policy-nova", 2000),
+    ("policy-deprecated", 2000),
     ("database-url", 2000),
     ("transport-url", 2000),
     ("template", 2000),
@@ -69,7 +71,7 @@ fn figures(domain: &str, at_least: u64, text: &str) -> Result<String> {
         .as_object()
         .map_or(0, |map| map.len());
     Ok(format!(
-        "interop: {domain:<14} {cases:>6} cases, {agreed:>6} alike, {:>5} explained by {kinds} listed differences",
+        "interop: {domain:<17} {cases:>6} cases, {agreed:>6} alike, {:>5} explained by {kinds} listed differences",
         cases - agreed
     ))
 }
@@ -159,7 +161,7 @@ mod tests {
             r#"{"domain": "x", "cases": 2500, "agreed": 2400, "differences": {"a": 60, "b": 50}}"#;
         assert_eq!(
             figures("x", 2000, text).expect("good figures"),
-            "interop: x                2500 cases,   2400 alike,   100 explained by 2 listed differences"
+            "interop: x                   2500 cases,   2400 alike,   100 explained by 2 listed differences"
         );
     }
 

@@ -19,6 +19,7 @@ mod tools;
 mod bench;
 mod deny;
 mod features;
+mod fuzz;
 mod interop;
 mod layers;
 mod steps;
@@ -65,6 +66,7 @@ fn run(command: Command) -> Result<()> {
         Command::Ci => ci::run(&project, ci::SECTIONS),
         Command::Section(section) => ci::run(&project, std::slice::from_ref(section)),
         Command::FmtFix => steps::fmt_fix(&project),
+        Command::Fuzz(options) => fuzz::run(&project, &options),
         Command::Bench { filter } => bench::run(&project, filter.as_deref()),
     }
 }

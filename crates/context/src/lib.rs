@@ -103,6 +103,6 @@ pub use token::{
 };
 #[cfg(feature = "serde")]
 pub use wire::{
-    AdminClaim, AdminClaimRefused, InvalidWire, SecretBuf, TrustPolicy, WireContext, WireFault,
-    WireForm, WireProblem, WireRules,
+    AdminClaim, AdminClaimRefused, InvalidWire, NotItsToken, SecretBuf, TrustPolicy, WireContext,
+    WireFault, WireForm, WireProblem, WireRules,
 };

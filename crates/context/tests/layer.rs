@@ -20,9 +20,10 @@ use tower_service::Service;
 
 const USER: &str = "gAAAAAB-user-000000000000000000000000000";
 const SERVICE: &str = "gAAAAAB-service-000000000000000000000000";
+const ENDED: &str = "gAAAAAB-ended-00000000000000000000000000";
 const OUTAGE: &str = "gAAAAAB-outage-0000000000000000000000000";
 
-/// Knows two tokens and fails on a third.
+/// Knows two tokens, fails on a third, and takes a fourth, which has ended, only where a service vouches for it.
 struct Fake;
 
 #[async_trait]
@@ -44,6 +45,17 @@ impl TokenVerifier for Fake {
             catalog: ServiceCatalog::default(),
             expires_at: SystemTime::now() + Duration::from_secs(60),
         })
+    }
+
+    async fn verify_vouched_for(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
+        if token.fingerprint() != TokenFingerprint::of(ENDED) {
+            return self.verify(token).await;
+        }
+        let mut verified = self
+            .verify(&AuthToken::parse(USER.to_owned()).unwrap())
+            .await?;
+        verified.expires_at = SystemTime::now() - Duration::from_secs(60);
+        Ok(verified)
     }
 }
 
@@ -109,6 +121,17 @@ fn a_service_token_needs_the_service_role() {
     assert!(good.body().starts_with("u1 Some(UserId(nova))"));
     let bad = call(&[("x-auth-token", USER), ("x-service-token", USER)]);
     assert_eq!(bad.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn a_token_that_has_ended_counts_where_a_service_vouches_for_the_request_and_nowhere_else() {
+    let alone = call(&[("x-auth-token", ENDED)]);
+    assert_eq!(alone.status(), StatusCode::UNAUTHORIZED);
+    let vouched = call(&[("x-auth-token", ENDED), ("x-service-token", SERVICE)]);
+    assert!(vouched.body().starts_with("u1 Some(UserId(nova))"));
+    // Who has no service role vouches for nobody.
+    let pretended = call(&[("x-auth-token", ENDED), ("x-service-token", USER)]);
+    assert_eq!(pretended.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[test]

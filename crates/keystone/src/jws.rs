@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use context::TokenShape;
+use context::{AuthToken, TokenShape};
 use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
 use rustls_pki_types::SubjectPublicKeyInfoDer;
 use rustls_pki_types::pem::PemObject as _;
@@ -65,7 +65,15 @@ impl JwsKeys {
         Ok(())
     }
 
-    /// Whether Keystone need not be asked, because it would refuse.
+    /// Whether Keystone need not be asked about this text, because it would refuse: it looks like a signed token, and no
+    /// known key has signed it, or it has ended. What is not refused is not good for that.
+    #[must_use]
+    pub fn refuses(&self, text: &str) -> bool {
+        let shape = AuthToken::parse(text.to_owned()).map(|token| token.shape());
+        shape.is_ok_and(|shape| self.refuse(shape, text, Ended::Refused))
+    }
+
+    /// The same, for who knows the shape.
     pub(crate) fn refuse(&self, shape: TokenShape, text: &str, ended: Ended) -> bool {
         shape == TokenShape::Jws && !self.passes(text, ended, SystemTime::now())
     }

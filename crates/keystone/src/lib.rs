@@ -43,10 +43,10 @@
 //! | own token refused: one retry **without** `allow_expired` (8.1, W-28) | hardened: the very same question once more with a new token, then "unavailable"; a fresh token that is refused holds further attempts off |
 //! | 403 of the service's own roles | hardened: "unavailable", blamed on the service user; nothing remembered |
 //! | Keystone unreachable: 503 (8.1) | same ([`VerifyError::Unavailable`](context::VerifyError)), within a budget; delay mode left out |
-//! | a service's token permits an expired user token (8.1) | same: [`verify_vouched_for`](context::TokenVerifier::verify_vouched_for); such verdicts are never remembered. The service's roles are checked by `context`'s layer |
+//! | a service's token permits an expired user token (8.1) | same: [`verify_vouched_for`](context::TokenVerifier::verify_vouched_for); such verdicts are never remembered, and good for `expired_window` (Keystone's `allow_expired_window`, 2 days) at most. The service's roles are checked by `context`'s layer |
 //! | access rules of application credentials are enforced (8.1) | refused: tokens with access rules are not taken, by Keystone (this client does not claim to enforce them) and here |
 //! | headers into the WSGI environment (8.1, 8.2, W-29) | left out: `context` makes the request's context of the verdict; nothing passes through headers |
-//! | catalog of the token, grouped to the v2 header form (8.3) | hardened: read in v3 form, checked, Nova's service types only unless told otherwise; a malformed one is "unavailable", not a 500 |
+//! | catalog of the token, grouped to the v2 header form (8.3) | hardened: read in v3 form, checked, Nova's service types only unless told otherwise; a malformed endpoint is left out and logged, what is no catalog at all is "unavailable", not a 500 |
 //! | Fernet or JWS, any length (8.4) | same: shapes are recognised by `context`, never required; Keystone decides |
 //! | JWS signature | feature `jws`: refused before Keystone is asked if no known key made it; never accepted without Keystone |
 //! | password or application credential of `[keystone_authtoken]` | same; renewed ahead of its end, one authentication however many wait, a pause after failures |
@@ -77,6 +77,7 @@ mod jws;
 mod table;
 mod verifier;
 
+pub use answer::read as read_token;
 pub use client::{ClientError, ClientOptions};
 pub use credential::{ApplicationCredential, Credential, DomainRef, Named, Scope};
 pub use error::KeystoneError;

@@ -44,13 +44,16 @@ pub struct VerifierOptions {
     pub refused_capacity: usize,
     /// What a catalog may be; `None` asks Keystone for none.
     pub catalog: Option<CatalogRules>,
+    /// How long after its end a token may still count where a service vouches for the request: Keystone's
+    /// `allow_expired_window`, which this side checks once more.
+    pub expired_window: Duration,
     /// Time for one verification: getting the service's own token, asking, and asking once more after a 401.
     pub budget: Duration,
 }
 
 impl Default for VerifierOptions {
     /// 60 s (keystonemiddleware: 300 s, for both); 10 s; 16384 good ones of at most 64 MiB; 16384 bad ones; Nova's
-    /// service types; 8 s.
+    /// service types; 2 days; 8 s.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(60),
@@ -59,6 +62,7 @@ impl Default for VerifierOptions {
             capacity_bytes: 64 << 20,
             refused_capacity: 16_384,
             catalog: Some(CatalogRules::nova()),
+            expired_window: Duration::from_secs(2 * 24 * 3600),
             budget: Duration::from_secs(8),
         }
     }
@@ -289,7 +293,8 @@ impl Inner {
                 StatusCode::OK => {
                     let rules = self.options.catalog.unwrap_or_default();
                     let verified = answer::read(&answer.body, &rules)?;
-                    return Ok((accept(verified, ended), answer.body.len()));
+                    let window = self.options.expired_window;
+                    return Ok((accept(verified, ended, window), answer.body.len()));
                 }
                 StatusCode::NOT_FOUND => return Ok((Verdict::Bad, 0)),
                 StatusCode::UNAUTHORIZED => self.service.rejected(&own),
@@ -361,11 +366,15 @@ impl Inner {
 }
 
 /// Keystone said yes; this side looks at the end itself, as keystonemiddleware does.
-fn accept(verified: Option<VerifiedToken>, ended: Ended) -> Verdict {
+fn accept(verified: Option<VerifiedToken>, ended: Ended, window: Duration) -> Verdict {
+    let grace = match ended {
+        Ended::Refused => Duration::ZERO,
+        Ended::Allowed => window,
+    };
+    let now = SystemTime::now();
+    let counts = |end: SystemTime| end.checked_add(grace).is_some_and(|end| end > now);
     match verified {
-        Some(verified) if ended == Ended::Allowed || verified.expires_at > SystemTime::now() => {
-            Verdict::Good(Arc::new(verified))
-        }
+        Some(verified) if counts(verified.expires_at) => Verdict::Good(Arc::new(verified)),
         _ => Verdict::Bad,
     }
 }

@@ -211,6 +211,29 @@ async fn the_services_own_401_brings_one_new_token_and_the_very_same_question() 
 }
 
 #[tokio::test]
+async fn a_token_that_has_ended_counts_for_a_service_within_the_window_and_no_longer() {
+    let ended = |ago: u64| {
+        let end = time::OffsetDateTime::now_utc() - Duration::from_secs(ago);
+        let end = end
+            .format(&time::format_description::well_known::Rfc3339)
+            .unwrap();
+        let body = format!(
+            r#"{{"token":{{"expires_at":"{end}","user":{{"id":"u"}},"roles":[{{"name":"member"}}]}}}}"#
+        );
+        keystone(move |_| Reply::Http(200, String::new(), body.clone()))
+    };
+    for (ago, counts) in [(60, true), (3 * 24 * 3600, false)] {
+        let peer = ended(ago).await;
+        let verifier = verifier(&peer, LONG);
+        let token = made_up('u');
+        assert!(verifier.verify(&token).await.is_err());
+        verifier.forget(&token);
+        let vouched = verifier.verify_vouched_for(&token).await;
+        assert_eq!(vouched.is_ok(), counts, "{ago} s after its end");
+    }
+}
+
+#[tokio::test]
 async fn a_new_own_token_is_enough_after_keystone_lost_the_old_one() {
     const NEW: &str = "another-own-token-another-own-token-anot";
     let peer = Peer::start({

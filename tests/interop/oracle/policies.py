@@ -1,6 +1,7 @@
 """Decisions: oslo.policy over rules of the question, and Nova over its own defaults."""
 
 from nova import context
+from nova import policy as nova_policy
 from oslo_config import cfg
 from oslo_policy import policy
 
@@ -21,7 +22,14 @@ def rules(registered, file, action, target, creds, instead_of_none=None):
     return bool(enforcer.authorize(action, target, ctx, do_raise=False))
 
 
-def nova_defaults(action, target, creds):
-    """What Nova decides for a context, with the policies that it registers itself."""
+def nova_defaults(action, target, creds, new_defaults):
+    """What Nova decides for a context, with the policies that it registers itself.
+
+    Without `new_defaults`, what a default was before is enough, too, and the scope of a token does not matter.
+    """
+    if cfg.CONF.oslo_policy.enforce_new_defaults != new_defaults:
+        cfg.CONF.set_override('enforce_new_defaults', new_defaults, 'oslo_policy')
+        cfg.CONF.set_override('enforce_scope', new_defaults, 'oslo_policy')
+        nova_policy.reset()
     ctx = context.RequestContext.from_dict(creds)
     return bool(ctx.can(action, target, fatal=False))

@@ -38,11 +38,13 @@ def handlers():
     """What can be asked."""
     import catalogs
     import contexts
+    import headers
     import locations
     import policies
     import servers
     return {
         'context': contexts.read,
+        'headers': headers.read,
         'url_for': catalogs.url_for,
         'policy.rules': policies.rules,
         'policy.nova': policies.nova_defaults,

@@ -12,7 +12,8 @@ pub struct Difference {
     pub domain: String,
     /// The difference's name, as the comparison computes it from both answers.
     pub name: String,
-    /// Nova's weak point by number (`W-5`), or the section of its description (`1.10`) where it is none.
+    /// Nova's weak point by number (`W-5`), or the section of its description (`1.10`) where it is none; the reason then
+    /// says why it is none.
     pub number: String,
     /// Why the difference is wanted.
     pub why: String,
@@ -67,6 +68,9 @@ mod tests {
         for one in Differences::reviewed().difference {
             assert!(is_number(&one.number), "{one:?}");
             assert!(one.why.len() > 20, "{one:?}");
+            let numbered = one.number.starts_with("W-");
+            let explained = one.why.contains(" None of the weak points: ");
+            assert_ne!(numbered, explained, "{one:?}");
             assert!(
                 seen.insert((one.domain.clone(), one.name.clone())),
                 "twice: {one:?}"

@@ -18,8 +18,8 @@ pub use cloud::NovaCloud;
 pub use conformance::Rng;
 pub use differences::{Difference, Differences};
 pub use generate::{
-    Draw, RULES, asker, catalog, database_url, endpoint_query, policy_case, template,
-    transport_url, wire_context,
+    Draw, RULES, asker, catalog, database_url, endpoint_query, identity_headers, policy_case,
+    template, transport_url, wire_context,
 };
 pub use ledger::{Ledger, variant, without_numbers};
 pub use oracle::{Answer, Oracle};

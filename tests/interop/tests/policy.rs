@@ -135,10 +135,26 @@ fn rules_decide_as_oslo_policy_decides() {
 
 #[test]
 fn novas_own_policies_decide_as_in_nova() {
-    let peers = Peers::here();
-    let mut ledger = Ledger::open("policy-nova");
-    let mut oracle = Oracle::start(&peers);
     let policy = Policy::nova().expect("Nova's defaults");
+    defaults("policy-nova", &policy, true);
+}
+
+/// What `[oslo_policy] enforce_new_defaults = False` makes of the same policies: their deprecated forms count, too.
+#[test]
+fn novas_deprecated_policies_decide_as_in_nova() {
+    let builder = PolicyBuilder {
+        enforce_scope: false,
+        enforce_new_defaults: false,
+        ..PolicyBuilder::default()
+    };
+    let policy = builder.build().expect("Nova's defaults");
+    defaults("policy-deprecated", &policy, false);
+}
+
+fn defaults(domain: &'static str, policy: &Policy, new_defaults: bool) {
+    let peers = Peers::here();
+    let mut ledger = Ledger::open(domain);
+    let mut oracle = Oracle::start(&peers);
     let actions: Vec<&str> = policy.names().collect();
     let mut rng = Rng::new(0x0907_a0de);
     let cases: Vec<(&str, Value, Value)> = (0..CASES)
@@ -151,13 +167,15 @@ fn novas_own_policies_decide_as_in_nova() {
         .collect();
     let questions: Vec<Value> = cases
         .iter()
-        .map(|(action, target, creds)| json!({"ask": "policy.nova", "action": action, "target": target, "creds": creds}))
+        .map(|(action, target, creds)| {
+            json!({"ask": "policy.nova", "action": action, "target": target, "creds": creds, "new_defaults": new_defaults})
+        })
         .collect();
     let mut allowed = 0;
     for ((action, target, creds), theirs) in cases.iter().zip(oracle.ask_all(&questions)) {
         allowed += usize::from(theirs == Answer::Ok(json!(true)));
         let ours = context_of(creds)
-            .can(&policy, action, &target_of(target))
+            .can(policy, action, &target_of(target))
             .is_ok();
         ledger.enter(
             differing(Ok(ours), theirs, || {

@@ -172,6 +172,20 @@ pub(super) const TABLE: &[Row] = &[
         dev: DevEdges::NotUpwards,
         outside: Outside::Never(&[]),
     },
+    // Puts any bytes through every parser.
+    Row {
+        name: "nova-fuzz",
+        may: &[
+            "nova-context",
+            "nova-cells",
+            "nova-scatter",
+            "nova-connect",
+            "nova-keystone",
+            "nova-instances",
+        ],
+        dev: DevEdges::NotUpwards,
+        outside: Outside::Never(&[]),
+    },
     // This runner: must run when a library does not compile, and must compile in seconds.
     Row {
         name: "xtask",

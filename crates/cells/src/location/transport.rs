@@ -245,7 +245,8 @@ fn broker(kind: BrokerKind, rest: &str) -> Result<Broker, Vec<ProblemKind>> {
             Err(kind) => problems.push(kind),
         }
     }
-    if netloc.is_empty() {
+    // `rabbit://,/` names as few hosts as `rabbit:///` does.
+    if netloc.split(',').all(str::is_empty) {
         problems.push(ProblemKind::NoHost);
     }
     let virtual_host = decode(path.strip_prefix('/').unwrap_or(path));
@@ -374,6 +375,7 @@ mod tests {
     fn malformed_urls_name_what_is_wrong() {
         for (url, expected) in [
             ("rabbit:///v", ProblemKind::NoHost),
+            ("rabbit://,/v", ProblemKind::NoHost),
             ("rabbit://h:99999/", ProblemKind::BadPort),
             ("rabbit://h:x/", ProblemKind::BadPort),
             ("rabbit://[::1/", ProblemKind::BadHost),

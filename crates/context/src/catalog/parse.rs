@@ -3,6 +3,7 @@
 //! Raw values come from a wire form or from code that has its own; reading JSON is `read.rs`'s work.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use super::interface::Interface;
 use super::problem::{CatalogFault, CatalogProblem, InvalidCatalog};
@@ -102,6 +103,70 @@ impl ServiceCatalog {
     /// # Errors
     /// [`InvalidCatalog`] lists every problem by service and endpoint.
     pub fn parse(raw: RawCatalog, rules: &CatalogRules) -> Result<Self, InvalidCatalog> {
+        let checked = Checked::of(raw, rules);
+        if checked.problems.is_empty() {
+            Ok(Self(checked.services.into()))
+        } else {
+            Err(InvalidCatalog::from_problems(checked.problems))
+        }
+    }
+
+    /// Checks raw values and leaves out what is malformed: a URL, an endpoint, a service; and says what that was. One
+    /// mistyped endpoint in Keystone is no reason to refuse every token of the cloud; Nova, which checks nothing, finds
+    /// the other endpoints, too.
+    ///
+    /// # Errors
+    /// [`InvalidCatalog`] for what is no list of services at all, or larger than allowed.
+    pub fn parse_good_parts(
+        raw: RawCatalog,
+        rules: &CatalogRules,
+    ) -> Result<(Self, Vec<CatalogProblem>), InvalidCatalog> {
+        let Checked {
+            services,
+            places,
+            problems,
+        } = Checked::of(raw, rules);
+        if problems.iter().any(|problem| problem.service.is_none()) {
+            return Err(InvalidCatalog::from_problems(problems));
+        }
+        let bad: HashSet<_> = problems
+            .iter()
+            .map(|problem| {
+                // A malformed URL is not among its endpoint's URLs; where others are left, the endpoint is good.
+                let url = matches!(
+                    problem.fault,
+                    CatalogFault::Url(_) | CatalogFault::Interface(_)
+                );
+                (problem.service, problem.endpoint, url)
+            })
+            .collect();
+        let mut good = Vec::with_capacity(services.len());
+        for (mut service, at) in services.into_iter().zip(places) {
+            if bad.contains(&(Some(at), None, false)) {
+                continue;
+            }
+            let mut index = 0;
+            service.endpoints.retain(|endpoint| {
+                let has = |url| bad.contains(&(Some(at), Some(index), url));
+                let drop = has(false) || (has(true) && endpoint.urls.is_empty());
+                index += 1;
+                !drop
+            });
+            good.push(service);
+        }
+        Ok((Self(good.into()), problems))
+    }
+}
+
+/// Services as far as they could be read, where each stood, and what is wrong.
+struct Checked {
+    services: Vec<Service>,
+    places: Vec<usize>,
+    problems: Vec<CatalogProblem>,
+}
+
+impl Checked {
+    fn of(raw: RawCatalog, rules: &CatalogRules) -> Self {
         let mut check = Check {
             problems: raw.problems,
             urls: 0,
@@ -124,10 +189,10 @@ impl ServiceCatalog {
                 check.note(None, None, CatalogFault::TooMany { what, limit });
             }
         }
-        if check.problems.is_empty() {
-            Ok(Self(services.into()))
-        } else {
-            Err(InvalidCatalog::from_problems(check.problems))
+        Self {
+            services,
+            places,
+            problems: check.problems,
         }
     }
 }
@@ -271,6 +336,34 @@ mod tests {
             ]
         );
         assert!(!error.to_string().contains("canary"));
+    }
+
+    #[test]
+    fn the_good_parts_of_a_catalog_are_found_beside_the_malformed_ones() {
+        let mixed = raw(vec![
+            service(
+                "image",
+                &[("publicURL", "ftp://canary/"), ("internalURL", "http://h/")],
+            ),
+            service("net work", &[("publicURL", "http://h/")]),
+            service("network", &[("publicURL", "http://n/")]),
+        ]);
+        // The second one's id, which is the first one's, goes with its service; so does the third one's endpoint.
+        let (catalog, problems) =
+            ServiceCatalog::parse_good_parts(mixed, &CatalogRules::default()).unwrap();
+        let types: Vec<_> = catalog.service_types().collect();
+        assert_eq!(types, ["image", "network"]);
+        let urls: Vec<_> = catalog.urls().map(EndpointUrl::as_str).collect();
+        assert_eq!(urls, ["http://h/"]);
+        assert_eq!(problems.len(), 4, "{problems:?}");
+        let nothing = RawCatalog::default();
+        let rules = CatalogRules {
+            max_services: 0,
+            ..CatalogRules::default()
+        };
+        assert!(ServiceCatalog::parse_good_parts(nothing, &rules).is_ok());
+        let one = raw(vec![service("image", &[])]);
+        assert!(ServiceCatalog::parse_good_parts(one, &rules).is_err());
     }
 
     #[test]

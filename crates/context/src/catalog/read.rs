@@ -50,16 +50,36 @@ impl ServiceCatalog {
         form: CatalogForm,
         rules: &CatalogRules,
     ) -> Result<Self, CatalogReadError> {
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let raw = Shaped(Services { form, rules }).deserialize(&mut reader);
-        let raw = raw.and_then(|raw| reader.end().map(|()| raw));
-        // serde_json's own text may quote the input; its place is enough.
-        let raw = raw.map_err(|error| CatalogReadError::Json {
-            line: error.line(),
-            column: error.column(),
-        })?;
-        Ok(Self::parse(raw, rules)?)
+        Ok(Self::parse(raw(json, form, rules)?, rules)?)
     }
+
+    /// Reads as much of a list of services as is good, and what is wrong with the rest
+    /// ([`parse_good_parts`](Self::parse_good_parts)).
+    ///
+    /// # Errors
+    /// [`CatalogReadError`]: not JSON, no list of services, or too large.
+    pub fn good_parts_of_json(
+        json: &[u8],
+        form: CatalogForm,
+        rules: &CatalogRules,
+    ) -> Result<(Self, Vec<CatalogProblem>), CatalogReadError> {
+        Ok(Self::parse_good_parts(raw(json, form, rules)?, rules)?)
+    }
+}
+
+fn raw(
+    json: &[u8],
+    form: CatalogForm,
+    rules: &CatalogRules,
+) -> Result<RawCatalog, CatalogReadError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let raw = Shaped(Services { form, rules }).deserialize(&mut reader);
+    let raw = raw.and_then(|raw| reader.end().map(|()| raw));
+    // serde_json's own text may quote the input; its place is enough.
+    raw.map_err(|error| CatalogReadError::Json {
+        line: error.line(),
+        column: error.column(),
+    })
 }
 
 fn problem(service: Option<usize>, endpoint: Option<usize>, fault: CatalogFault) -> CatalogProblem {

@@ -2,34 +2,58 @@
 //! [`RequestContext`](crate::RequestContext) into the request's extensions and ids into the response's headers.
 //!
 //! Works in axum and any other stack of tower's `Service` over `http` types. It speaks to no Keystone itself: that
-//! is the [`TokenVerifier`]'s work.
+//! is the [`TokenVerifier`]'s work. It believes no `X-Forwarded-For` (8.2): an operator who wants that, says how
+//! ([`ContextLayer::remote_address`]).
 
 use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::names::is_identity_header;
 use super::verified::VerifiedHeaders;
 use crate::auth::Guard;
+use crate::catalog::EndpointUrl;
 use crate::id::RequestId;
 use crate::token::{AuthToken, TokenKeeper, TokenVerifier, VerifiedToken, VerifyError};
 
 /// What every request is verified with.
+///
+/// In axum, below a server made with `into_make_service_with_connect_info::<SocketAddr>()`:
+///
+/// ```
+/// use std::{net::SocketAddr, sync::Arc};
+/// use axum::{Extension, Router, extract::ConnectInfo, routing::get};
+/// use nova_context::{ContextLayer, EndpointUrl, Guard, RequestContext, TokenKeeper, TokenVerifier};
+///
+/// async fn servers(Extension(ctx): Extension<RequestContext>) -> String {
+///     format!("asked from {:?}", ctx.remote_address())
+/// }
+///
+/// fn app(verifier: Arc<dyn TokenVerifier>, guard: Arc<Guard>, keystone: &EndpointUrl) -> Router {
+///     let layer = ContextLayer::new(verifier, guard, TokenKeeper::default())
+///         .authenticate_at(keystone)
+///         .remote_address(|extensions| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip()));
+///     Router::new().route("/servers", get(servers)).layer(layer)
+/// }
+/// ```
 #[derive(Clone)]
-pub struct ContextLayer(Arc<Shared>);
+pub struct ContextLayer(Shared);
 
+#[derive(Clone)]
 struct Shared {
     verifier: Arc<dyn TokenVerifier>,
     guard: Arc<Guard>,
     challenge: HeaderValue,
     service_role: &'static str,
     keeper: TokenKeeper,
+    remote_address: fn(&Extensions) -> Option<IpAddr>,
 }
 
 impl ContextLayer {
@@ -37,13 +61,32 @@ impl ContextLayer {
     /// housekeeping loop can wipe it at its end.
     #[must_use]
     pub fn new(verifier: Arc<dyn TokenVerifier>, guard: Arc<Guard>, keeper: TokenKeeper) -> Self {
-        Self(Arc::new(Shared {
+        Self(Shared {
             verifier,
             guard,
             challenge: HeaderValue::from_static("Keystone"),
             service_role: "service",
             keeper,
-        }))
+            remote_address: |extensions| extensions.get::<SocketAddr>().map(SocketAddr::ip),
+        })
+    }
+
+    /// Says in every 401 where to get a token: keystonemiddleware's `www_authenticate_uri` (8.1).
+    #[must_use]
+    pub fn authenticate_at(mut self, keystone: &EndpointUrl) -> Self {
+        // A checked URL has neither quotes nor anything that no header has.
+        let challenge = HeaderValue::from_str(&format!(r#"Keystone uri="{}""#, keystone.as_str()));
+        if let Ok(challenge) = challenge {
+            self.0.challenge = challenge;
+        }
+        self
+    }
+
+    /// How the server tells whom a request came from; by default, by a `SocketAddr` among the request's extensions.
+    #[must_use]
+    pub fn remote_address(mut self, find: fn(&Extensions) -> Option<IpAddr>) -> Self {
+        self.0.remote_address = find;
+        self
     }
 }
 
@@ -53,7 +96,7 @@ impl<S> Layer<S> for ContextLayer {
     fn layer(&self, inner: S) -> ContextService<S> {
         ContextService {
             inner,
-            shared: self.0.clone(),
+            shared: Arc::new(self.0.clone()),
         }
     }
 }
@@ -104,6 +147,7 @@ where
             let id = RequestId::random();
             let caller_id = text(request.headers(), "x-openstack-request-id").map(str::to_owned);
             let tokens = Tokens::take(request.headers_mut());
+            let address = (shared.remote_address)(request.extensions());
             let verified = match tokens {
                 Ok(tokens) => shared.verify(tokens).await,
                 Err(refusal) => Err(refusal),
@@ -111,7 +155,8 @@ where
             let mut response = match verified {
                 Ok(verified) => {
                     let guard = shared.guard.clone();
-                    let ctx = verified.context(guard, Some(id.clone()), caller_id.as_deref(), None);
+                    let caller = caller_id.as_deref();
+                    let ctx = verified.context(guard, Some(id.clone()), caller, address);
                     request.extensions_mut().insert(ctx);
                     inner.call(request).await?
                 }
@@ -189,6 +234,10 @@ impl Shared {
             None => self.verifier.verify(&tokens.user).await?,
             Some(_) => self.verifier.verify_vouched_for(&tokens.user).await?,
         };
+        // Nova's own check (8.2), for verifiers that forget it.
+        if verified.identity.user.id.is_none() {
+            return Err(Refusal::Unauthorized);
+        }
         let verified = VerifiedHeaders::from_tokens((tokens.user, verified), service);
         for token in verified.tokens() {
             self.keeper.watch(token);

@@ -15,7 +15,7 @@ pub use self::key::WireForm;
 pub use self::problem::{InvalidWire, WireFault, WireProblem};
 pub use self::read::WireRules;
 pub use self::secret_buf::SecretBuf;
-pub use self::trust::{AdminClaim, AdminClaimRefused, TrustPolicy};
+pub use self::trust::{AdminClaim, AdminClaimRefused, NotItsToken, TrustPolicy};
 
 use std::sync::Arc;
 

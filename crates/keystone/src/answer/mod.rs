@@ -72,11 +72,14 @@ struct ApplicationCredential {
     access_rules: Option<IgnoredAny>,
 }
 
-/// Reads an answer of status 200 or 201. `None` for a token that must not be used here.
-pub(crate) fn read(
-    json: &[u8],
-    rules: &CatalogRules,
-) -> Result<Option<VerifiedToken>, KeystoneError> {
+/// Reads what Keystone answers about a token: the JSON document behind a status 200 or 201, as
+/// [`KeystoneVerifier`](crate::KeystoneVerifier) reads it. `None` for a token that must not be used here.
+///
+/// What is read is a text, not a verdict: only Keystone, asked, makes a token good.
+///
+/// # Errors
+/// [`KeystoneError`] for what is no such document. It never repeats a value.
+pub fn read(json: &[u8], rules: &CatalogRules) -> Result<Option<VerifiedToken>, KeystoneError> {
     let Envelope { token } = serde_json::from_slice(json).map_err(|error| KeystoneError::Json {
         // serde_json's own text may quote the input; its place is enough.
         line: error.line(),
@@ -88,8 +91,7 @@ pub(crate) fn read(
     }
     let catalog = match token.catalog {
         None => ServiceCatalog::default(),
-        Some(raw) => ServiceCatalog::from_json(raw.get().as_bytes(), CatalogForm::V3, rules)
-            .map_err(KeystoneError::Catalog)?,
+        Some(raw) => catalog(raw.get().as_bytes(), rules)?,
     };
     Ok(Some(VerifiedToken {
         expires_at: end(&token.expires_at)?,
@@ -97,6 +99,21 @@ pub(crate) fn read(
         catalog,
         identity: identity(token)?,
     }))
+}
+
+/// A catalog is an operator's work, and the same in every token: one mistyped endpoint is left out and logged, and costs
+/// nobody the others (Nova, which checks nothing, finds those, too). What is no catalog at all is an error.
+fn catalog(json: &[u8], rules: &CatalogRules) -> Result<ServiceCatalog, KeystoneError> {
+    let read = ServiceCatalog::good_parts_of_json(json, CatalogForm::V3, rules);
+    let (catalog, problems) = read.map_err(KeystoneError::Catalog)?;
+    if let Some(first) = problems.first() {
+        tracing::warn!(
+            problems = problems.len(),
+            %first,
+            "malformed entries of Keystone's catalog are left out"
+        );
+    }
+    Ok(catalog)
 }
 
 fn identity(token: Body<'_>) -> Result<Identity, KeystoneError> {

@@ -117,10 +117,19 @@ fn other_kinds_and_doubled_keys_are_no_token() {
 }
 
 #[test]
-fn a_catalog_with_a_bad_endpoint_is_named_and_not_repeated() {
-    let bad =
-        json!([{"type": "image", "endpoints": [{"interface": "public", "url": "ftp://canary"}]}]);
-    let error = changed(set("catalog", bad)).unwrap_err();
+fn a_malformed_endpoint_costs_nobody_the_others() {
+    let good = json!({"interface": "internal", "url": "https://image.example.org"});
+    let bad = json!({"interface": "public", "url": "ftp://canary"});
+    let catalog =
+        json!([{"type": "image", "endpoints": [bad, good]}, {"type": "image", "endpoints": 7}]);
+    let verified = changed(set("catalog", catalog)).unwrap().unwrap();
+    let urls: Vec<_> = verified.catalog.urls().map(|url| url.as_str()).collect();
+    assert_eq!(urls, ["https://image.example.org"]);
+}
+
+#[test]
+fn what_is_no_catalog_is_named_and_not_repeated() {
+    let error = changed(set("catalog", json!({"canary": "canary"}))).unwrap_err();
     assert!(matches!(error, KeystoneError::Catalog(_)));
     assert!(!format!("{error:?}").contains("canary"));
 }

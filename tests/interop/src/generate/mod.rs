@@ -5,11 +5,13 @@
 mod catalog;
 mod context;
 mod draw;
+mod headers;
 mod location;
 mod rules;
 
 pub use self::catalog::{catalog, endpoint_query};
 pub use self::context::wire_context;
 pub use self::draw::Draw;
+pub use self::headers::identity_headers;
 pub use self::location::{database_url, template, transport_url};
 pub use self::rules::{RULES, asker, policy_case};

@@ -1,0 +1,44 @@
+//! nova.conf, by the reader of the operator's command: borrowed as a file, because a command has no library.
+
+use crate::text::{check_error, text};
+
+#[path = "../../../crates/cellctl/src/oslo_conf.rs"]
+mod oslo_conf;
+
+use oslo_conf::OsloConf;
+
+const ASKED: &[(&str, &str)] = &[
+    ("api_database", "connection"),
+    ("database", "connection"),
+    ("DEFAULT", "transport_url"),
+];
+
+pub(crate) fn run(data: &[u8]) {
+    let Some(text) = text(data) else { return };
+    let mut conf = OsloConf::default();
+    if let Err(error) = conf.merge(text) {
+        return check_error(&error, text.len());
+    }
+    let values = |conf: &OsloConf| {
+        ASKED
+            .iter()
+            .map(|(section, option)| {
+                conf.get(section, option)
+                    .map(|value| value.map(|value| value.expose().to_owned()))
+            })
+            .collect::<Vec<_>>()
+    };
+    let first = values(&conf);
+    for value in &first {
+        match value {
+            Ok(Some(value)) => {
+                assert!(!value.is_empty() && value.len() <= text.len());
+            }
+            Ok(None) => {}
+            Err(error) => check_error(error, text.len()),
+        }
+    }
+    // The same file given twice says the same.
+    assert_eq!(conf.merge(text), Ok(()));
+    assert_eq!(values(&conf), first);
+}

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use crate::ci::{SECTIONS, Section};
 use crate::fuzz;
+use crate::services::Services;
 
 /// What to do.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     FmtFix,
     /// Fuzz the parsers.
     Fuzz(fuzz::Options),
+    /// Servers for development.
+    Services(Services),
     /// Run the benchmarks.
     Bench {
         /// Only the bench targets whose name contains this.
@@ -42,6 +45,10 @@ pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
         ["ci"] => Ok(Command::Ci),
         ["fmt", "--fix"] => Ok(Command::FmtFix),
         ["fuzz", options @ ..] => fuzz_options(options).map(Command::Fuzz),
+        ["services", word] => Services::of(word)
+            .map(Command::Services)
+            .ok_or_else(|| unexpected("services", &[word])),
+        ["services"] => Err("`services` wants one of: up, status, down, env".to_owned()),
         ["bench"] => Ok(Command::Bench { filter: None }),
         ["bench", name] if !name.starts_with('-') => Ok(Command::Bench {
             filter: Some((*name).to_owned()),
@@ -49,7 +56,7 @@ pub(crate) fn parse(args: &[String]) -> Result<Command, String> {
         [name, rest @ ..] => match SECTIONS.iter().find(|section| section.name == *name) {
             Some(section) if rest.is_empty() => Ok(Command::Section(section)),
             Some(_) => Err(unexpected(name, rest)),
-            None if matches!(*name, "ci" | "bench") => Err(unexpected(name, rest)),
+            None if matches!(*name, "ci" | "bench" | "services") => Err(unexpected(name, rest)),
             None => Err(format!("there is no command `{name}`")),
         },
     }
@@ -101,6 +108,10 @@ pub(crate) fn help() -> String {
         (
             "bench [NAME]",
             "the benchmarks (whose name contains NAME): a table, and target/bench/summary.json",
+        ),
+        (
+            "services WHAT",
+            "private servers for development: up, status, down, env (variables that name them, for eval)",
         ),
         ("help, --help", "this text"),
     ] {
@@ -179,6 +190,20 @@ mod tests {
     }
 
     #[test]
+    fn services_are_told_what_to_do() {
+        for (word, what) in [
+            ("up", Services::Up),
+            ("status", Services::Status),
+            ("down", Services::Down),
+            ("env", Services::Env),
+        ] {
+            assert!(
+                matches!(parsed(&format!("services {word}")), Ok(Command::Services(found)) if found == what)
+            );
+        }
+    }
+
+    #[test]
     fn nonsense_is_refused_by_name() {
         for (line, problem) in [
             ("", "no command given"),
@@ -189,6 +214,8 @@ mod tests {
             ("fuzz --target", "`--target` needs a name"),
             ("fuzz fast", "`fuzz` does not take `fast`"),
             ("bench --fast", "`bench` does not take `--fast`"),
+            ("services left", "`services` does not take `left`"),
+            ("services", "`services` wants one of: up, status, down, env"),
         ] {
             assert_eq!(
                 parsed(line).expect_err("this line is nonsense"),

@@ -22,6 +22,7 @@ mod features;
 mod fuzz;
 mod interop;
 mod layers;
+mod services;
 mod steps;
 mod test;
 mod tidy;
@@ -67,6 +68,7 @@ fn run(command: Command) -> Result<()> {
         Command::Section(section) => ci::run(&project, std::slice::from_ref(section)),
         Command::FmtFix => steps::fmt_fix(&project),
         Command::Fuzz(options) => fuzz::run(&project, &options),
+        Command::Services(what) => services::run(&project, what),
         Command::Bench { filter } => bench::run(&project, filter.as_deref()),
     }
 }

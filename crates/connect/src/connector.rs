@@ -5,13 +5,14 @@ use std::sync::Arc;
 use cells::{CellConnector, CellError, CellMapping};
 
 use crate::bus::{CellBus, InProcessBuses};
-use crate::database::CellDb;
+use crate::database::{CellDb, Shared};
 use crate::options::ConnectorOptions;
 
 /// Opens cells' databases and buses. Clones share the buses inside this process.
 #[derive(Debug, Clone, Default)]
 pub struct NovaConnector {
     options: Arc<ConnectorOptions>,
+    shared: Arc<Shared>,
     in_process: InProcessBuses,
 }
 
@@ -21,6 +22,7 @@ impl NovaConnector {
     pub fn new(options: ConnectorOptions) -> Self {
         Self {
             in_process: InProcessBuses::new(options.bus_queue),
+            shared: Arc::new(Shared::new(&options)),
             options: Arc::new(options),
         }
     }
@@ -31,7 +33,7 @@ impl CellConnector for NovaConnector {
     type Messaging = CellBus;
 
     fn open_database(&self, mapping: &CellMapping) -> Result<CellDb, CellError> {
-        CellDb::of_cell(mapping, &self.options)
+        CellDb::one_of(mapping, &self.options, &self.shared)
     }
 
     fn open_messaging(&self, mapping: &CellMapping) -> Result<CellBus, CellError> {

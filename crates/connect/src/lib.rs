@@ -48,7 +48,7 @@ mod push;
 pub use bus::{BusTarget, CallError, CellBus, Endpoint, RemoteError, RpcRequest, Serving};
 pub use caretaker::{Caretaker, CaretakerPolicy};
 pub use connector::NovaConnector;
-pub use database::{CellDb, DbSession, Record, classify};
+pub use database::{CellDb, DbSession, Holder, Record, RowStream, classify};
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
 pub use options::ConnectorOptions;
 #[cfg(feature = "redis")]

@@ -7,6 +7,10 @@ use std::time::Duration;
 pub struct ConnectorOptions {
     /// Connections per cell database, for reading and for writing each. At least 1.
     pub pool_size: usize,
+    /// Connections of all cells of one connector together, those that are just being ended not counted. At least 1.
+    pub connections: usize,
+    /// Logins to one cell's database that are under way at once: the others of a full start wait for these. At least 1.
+    pub logins: usize,
     /// Longest wait for a free connection of a full pool.
     pub checkout_wait: Duration,
     /// Longest time for one connection: resolving, connecting, TLS, login.
@@ -16,6 +20,8 @@ pub struct ConnectorOptions {
     pub max_age: Duration,
     /// A connection that nobody used for this long is closed.
     pub idle_age: Duration,
+    /// A statement that holds a connection for longer is named in the log, with the place in the program that asked.
+    pub held_long: Duration,
     /// Messages that wait for one server of an in-process bus before senders are refused.
     pub bus_queue: usize,
 }
@@ -24,10 +30,13 @@ impl Default for ConnectorOptions {
     fn default() -> Self {
         Self {
             pool_size: 8,
+            connections: 2048,
+            logins: 4,
             checkout_wait: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
             max_age: Duration::from_secs(30 * 60),
             idle_age: Duration::from_secs(60),
+            held_long: Duration::from_secs(60),
             bus_queue: 1024,
         }
     }

@@ -36,6 +36,7 @@ pub(crate) fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
         return match failure {
             Failure::PoolFull => ErrorClass::Overloaded,
             Failure::ConnectTimeout | Failure::Budget | Failure::Locked => ErrorClass::Timeout,
+            Failure::LoginRefused => ErrorClass::Authentication,
             // Asking again goes to the cell's new place: worth a retry.
             Failure::Closed => ErrorClass::Unreachable,
             Failure::Internal => ErrorClass::Internal,

@@ -9,6 +9,7 @@ use context::Deadline;
 use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
 
 use super::failure::Failure;
+use super::stream::Batches;
 
 /// Whether a connection may write. The database enforces it, not this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,22 @@ pub(crate) trait Driver: Send + Sync + 'static {
         link: &mut Self::Link,
         statement: &Statement,
     ) -> impl Future<Output = Result<Vec<QueryResult>, sqlx::Error>> + Send;
+
+    /// Gives the rows as they come, and waits where they are not taken.
+    fn each(
+        &self,
+        link: &mut Self::Link,
+        statement: &Statement,
+        to: &Batches,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+
+    /// Keeps no connection of its own any more.
+    fn close(&self) {}
+
+    /// Whether the login is not the one that it was made with.
+    fn login_rolled_back(&self) -> bool {
+        false
+    }
 }
 
 /// Reads a file of certificates or of a key that a mapping names. The driver would call a missing one a network failure.
@@ -131,7 +148,7 @@ macro_rules! bound {
 }
 pub(crate) use bound;
 
-/// The four ways to run a statement, for drivers whose connection takes it as it is.
+/// The five ways to run a statement, for drivers whose connection takes it as it is.
 #[cfg(feature = "_server")]
 macro_rules! plain_statements {
     () => {
@@ -175,6 +192,16 @@ macro_rules! plain_statements {
         ) -> Result<Vec<QueryResult>, sqlx::Error> {
             let rows = bound!(statement).fetch_all(&mut link.connection).await?;
             Ok(rows.into_iter().map(Into::into).collect())
+        }
+
+        async fn each(
+            &self,
+            link: &mut Link,
+            statement: &Statement,
+            to: &Batches,
+        ) -> Result<(), sqlx::Error> {
+            let rows = bound!(statement).fetch(&mut link.connection);
+            to.send_all(rows).await.1
         }
     };
 }

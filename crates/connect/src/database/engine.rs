@@ -1,5 +1,6 @@
 //! What a session can ask of a database, whichever kind it is: pools and budgets over a driver, behind one object.
 
+use std::panic::Location;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,7 +8,9 @@ use context::Deadline;
 use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 
 use super::driver::{Access, Driver, leaves_no_trace};
-use super::pool::Pools;
+use super::holders::Holder;
+use super::pool::{Pools, bounded};
+use super::stream::{RowStream, channel};
 
 #[async_trait]
 pub(crate) trait Engine: Send + Sync {
@@ -15,7 +18,11 @@ pub(crate) trait Engine: Send + Sync {
 
     fn close(&self);
 
-    async fn probe(&self, deadline: Deadline) -> Result<(), sqlx::Error>;
+    fn holders(&self) -> Vec<Holder>;
+
+    fn login_rolled_back(&self) -> bool;
+
+    async fn probe(&self, budget: Budget) -> Result<(), sqlx::Error>;
 
     async fn execute(&self, budget: Budget, statement: Statement) -> Result<ExecResult, DbErr>;
 
@@ -32,26 +39,29 @@ pub(crate) trait Engine: Send + Sync {
         budget: Budget,
         statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr>;
+
+    async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr>;
 }
 
-/// By when, and whether to write.
+/// By when, whether to write, and who asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     pub(crate) deadline: Deadline,
     pub(crate) access: Access,
+    pub(crate) asked_at: &'static Location<'static>,
 }
 
 /// Checks a connection out, runs one method of the driver on it within the budget, settles.
 macro_rules! run {
     ($pools:expr, $budget:expr, $sql:expr, $wrap:expr, $method:ident($argument:expr)) => {{
-        let Budget { deadline, access } = $budget;
+        let deadline = $budget.deadline;
         let mut held = $pools
-            .check_out(access, deadline)
+            .check_out($budget)
             .await
             .map_err(|error| DbErr::Conn(wrapped(error)))?;
         let link = held.link().map_err(|error| DbErr::Conn(wrapped(error)))?;
         let work = $pools.driver().$method(link, $argument);
-        let ran = $pools.bounded(deadline, work).await;
+        let ran = bounded($pools.closed(), deadline, work).await;
         held.settle(ran, leaves_no_trace($sql), deadline)
             .await
             .map_err(|error| $wrap(wrapped(error)))
@@ -68,8 +78,16 @@ impl<D: Driver> Engine for Pools<D> {
         Pools::close(self);
     }
 
-    async fn probe(&self, deadline: Deadline) -> Result<(), sqlx::Error> {
-        Pools::probe(self, deadline).await
+    fn holders(&self) -> Vec<Holder> {
+        Pools::holders(self)
+    }
+
+    fn login_rolled_back(&self) -> bool {
+        self.driver().login_rolled_back()
+    }
+
+    async fn probe(&self, budget: Budget) -> Result<(), sqlx::Error> {
+        Pools::probe(self, budget).await
     }
 
     async fn execute(&self, budget: Budget, statement: Statement) -> Result<ExecResult, DbErr> {
@@ -112,6 +130,28 @@ impl<D: Driver> Engine for Pools<D> {
             DbErr::Query,
             query_all(&statement)
         )
+    }
+
+    async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr> {
+        let mut held = self
+            .check_out(budget)
+            .await
+            .map_err(|error| DbErr::Conn(wrapped(error)))?;
+        let (batches, stream) = channel();
+        let (driver, closed) = (Arc::clone(self.driver()), self.closed().clone());
+        tokio::spawn(async move {
+            let work = async { driver.each(held.link()?, &statement, &batches).await };
+            let ran = tokio::select! {
+                biased;
+                // What is still held here is ended in the database.
+                () = batches.unwanted() => return,
+                ran = bounded(&closed, budget.deadline, work) => ran,
+            };
+            let trace = leaves_no_trace(&statement.sql);
+            let end = held.settle(ran, trace, budget.deadline).await;
+            batches.finish(end.map_err(|error| DbErr::Query(wrapped(error))));
+        });
+        Ok(stream)
     }
 }
 

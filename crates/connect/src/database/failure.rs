@@ -24,6 +24,12 @@ pub(crate) enum Failure {
         expect(dead_code, reason = "servers say only that time is up")
     )]
     Locked,
+    /// The server refused the login a moment ago, and it is not tried again yet.
+    #[cfg_attr(
+        not(feature = "_server"),
+        expect(dead_code, reason = "files ask for no login")
+    )]
+    LoginRefused,
     /// The pool was closed: the cell's mapping is no longer current.
     Closed,
     /// The worker of a connection died, or a pool was misused.
@@ -37,6 +43,7 @@ impl fmt::Display for Failure {
             Self::ConnectTimeout => "no connection was made in time",
             Self::Budget => "the budget ended before the statement did",
             Self::Locked => "the budget ended while another connection held the lock",
+            Self::LoginRefused => "the login was refused a moment ago",
             Self::Closed => "the pool is closed",
             Self::Internal => "the connection pool failed",
         })

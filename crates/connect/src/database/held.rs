@@ -4,13 +4,18 @@
 //! budget ended, the future was dropped, the driver lost track) it leaves the pool at once, so that the slot is free, and
 //! the driver ends what it runs. Nobody else ever gets it, so ending it can hit no one else's statement.
 
+use std::sync::Arc;
+use std::time::Instant;
+
 use context::Deadline;
 use deadpool::managed::Object;
 use tokio::time::timeout_at;
 
 use super::driver::Driver;
 use super::failure::Failure;
-use super::pool::Maker;
+use super::holders::Seen;
+use super::pool::{Kept, Maker};
+use super::shared::Shared;
 
 /// How a piece of work on a connection ended.
 pub(super) enum Ran<T> {
@@ -22,23 +27,32 @@ pub(super) enum Ran<T> {
     Closed,
 }
 
-pub(super) struct Held<'a, D: Driver> {
-    driver: &'a D,
+pub(super) struct Held<D: Driver> {
+    driver: Arc<D>,
+    shared: Arc<Shared>,
     link: Option<Object<Maker<D>>>,
+    _seen: Seen,
 }
 
-impl<'a, D: Driver> Held<'a, D> {
-    pub(super) fn new(driver: &'a D, link: Object<Maker<D>>) -> Self {
+impl<D: Driver> Held<D> {
+    pub(super) fn new(
+        driver: &Arc<D>,
+        shared: &Arc<Shared>,
+        link: Object<Maker<D>>,
+        seen: Seen,
+    ) -> Self {
         Self {
-            driver,
+            driver: Arc::clone(driver),
+            shared: Arc::clone(shared),
             link: Some(link),
+            _seen: seen,
         }
     }
 
     /// The connection, to run something on. Whoever drops that future drops this too, and so ends the statement.
     pub(super) fn link(&mut self) -> Result<&mut D::Link, sqlx::Error> {
         match &mut self.link {
-            Some(link) => Ok(link),
+            Some(kept) => Ok(&mut kept.link),
             None => Err(Failure::Internal.into()),
         }
     }
@@ -53,7 +67,8 @@ impl<'a, D: Driver> Held<'a, D> {
         match ran {
             Ran::Closed => Err(Failure::Closed.into()),
             Ran::OutOfTime => {
-                let spent = self.link.as_ref().map(|link| self.driver.spent_on(link));
+                let kept = self.link.as_ref();
+                let spent = kept.map(|kept| self.driver.spent_on(&kept.link));
                 Err(spent.unwrap_or(Failure::Budget).into())
             }
             Ran::Ended(Err(error)) => {
@@ -74,25 +89,27 @@ impl<'a, D: Driver> Held<'a, D> {
 
     /// Parts from a connection on which nothing runs any more.
     async fn part(&mut self, leaves_no_trace: bool, deadline: Deadline) {
-        if !leaves_no_trace {
-            // Nothing to end: closing it undoes whatever was left open.
+        if !leaves_no_trace || self.shared.is_short() {
+            // Nothing to end: closing it undoes whatever was left open, and makes room for another cell's.
             drop(self.link.take().map(Object::take));
             return;
         }
-        let driver = self.driver;
-        let Ok(link) = self.link() else { return };
-        let disarmed = timeout_at(deadline.instant().into(), driver.disarm(link)).await;
+        let Some(kept) = &mut self.link else { return };
+        let disarming = self.driver.disarm(&mut kept.link);
+        let disarmed = timeout_at(deadline.instant().into(), disarming).await;
         if matches!(disarmed, Ok(Ok(()))) {
+            kept.unused_since = Instant::now();
             // deadpool's own drop puts it back.
             self.link = None;
         }
     }
 }
 
-impl<D: Driver> Drop for Held<'_, D> {
+impl<D: Driver> Drop for Held<D> {
     fn drop(&mut self) {
         if let Some(link) = self.link.take() {
-            self.driver.abandon(Object::take(link));
+            let Kept { link, .. } = Object::take(link);
+            self.driver.abandon(link);
         }
     }
 }

@@ -8,22 +8,32 @@ mod driver;
 mod engine;
 mod failure;
 mod held;
+mod holders;
 #[cfg(feature = "_server")]
 mod kill;
+#[cfg(feature = "_server")]
+mod logins;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "_server")]
+mod reach;
+#[cfg(feature = "_server")]
 mod relay;
 mod session;
+mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod stream;
 
 mod handle;
 
 pub use ad_hoc::Record;
 pub use classify::classify;
 pub use handle::CellDb;
+pub use holders::Holder;
 pub use session::DbSession;
+pub(crate) use shared::Shared;
+pub use stream::RowStream;

@@ -3,7 +3,6 @@
 //! MariaDB limits every statement (`max_statement_time`), MySQL only SELECT (`max_execution_time`); what goes beyond is
 //! killed over a second connection, to the very server that runs it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,36 +13,116 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection, MySqlSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
-use super::dial::{Dial, Door};
+use super::dial::Door;
 use super::driver::{Access, Driver, bound, pem, plain_statements};
-use super::kill;
-use crate::address::Addresses;
+use super::kill::{Ender, Reaper};
+use super::reach::{Reach, Route};
+use super::stream::Batches;
 
 /// One database on one server.
 pub(crate) struct MySql {
-    server: Arc<DatabaseServer>,
-    dial: Arc<Dial>,
+    reaper: Reaper<Kills, Link>,
 }
 
 /// One connection to it.
 pub(crate) struct Link {
     connection: MySqlConnection,
-    /// Where the server is: a name may have several behind it.
-    at: SocketAddr,
+    route: Route,
     /// The server's number for it.
     id: u64,
-    /// Whether `max_statement_time` is known there.
-    mariadb: bool,
+    version: Version,
     access: Access,
     runtime: Handle,
 }
 
 impl MySql {
-    pub(crate) fn new(server: &DatabaseServer, addresses: Addresses) -> Self {
+    pub(crate) fn new(reach: Reach) -> Self {
         Self {
-            server: Arc::new(server.clone()),
-            dial: Arc::new(Dial::new(server, addresses)),
+            reaper: Reaper::new(Kills(reach)),
         }
+    }
+
+    fn reach(&self) -> &Reach {
+        &self.reaper.ender().0
+    }
+}
+
+/// Whose limits the server knows, by what it says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Version {
+    MariaDb,
+    MySql,
+}
+
+impl Version {
+    /// MariaDB has its name in there (`10.11.6-MariaDB`, behind `5.5.5-` for old clients); MySQL has no name (`8.4.3`).
+    fn of(text: &str) -> Self {
+        match text.contains("MariaDB") {
+            true => Self::MariaDb,
+            false => Self::MySql,
+        }
+    }
+
+    /// The statement that limits the ones after it.
+    fn limit(self, limit: Duration) -> String {
+        match self {
+            // Seconds with a fraction, for every statement.
+            Self::MariaDb => format!(
+                "SET SESSION max_statement_time = {:.3}",
+                limit.as_secs_f64()
+            ),
+            // Whole milliseconds, for SELECT alone.
+            Self::MySql => format!("SET SESSION max_execution_time = {}", limit.as_millis()),
+        }
+    }
+}
+
+async fn open(login: Arc<DatabaseServer>, door: Door) -> Result<MySqlConnection, sqlx::Error> {
+    options(&login, door)?.connect().await
+}
+
+/// Ends connections by their numbers.
+struct Kills(Reach);
+
+/// A connection's number, and how to get to its server.
+struct Victim {
+    route: Route,
+    id: u64,
+}
+
+impl Ender for Kills {
+    type Side = (MySqlConnection, Route);
+    type Target = Victim;
+
+    async fn connect(&self, victim: &Victim) -> Result<Self::Side, sqlx::Error> {
+        let side = self.0.follow(&victim.route, open).await?;
+        Ok((side, victim.route.clone()))
+    }
+
+    fn reaches(&self, (_, route): &Self::Side, victim: &Victim) -> bool {
+        route.is_like(&victim.route)
+    }
+
+    async fn end(
+        &self,
+        (side, _): &mut Self::Side,
+        victims: &[&Victim],
+    ) -> Result<Vec<bool>, sqlx::Error> {
+        let mut alive = Vec::with_capacity(victims.len());
+        for victim in victims {
+            // The whole connection and not only its statement: a statement that has not started yet would be missed.
+            let kill = format!("KILL {}", victim.id);
+            alive.push(match side.execute(AssertSqlSafe(kill)).await {
+                Ok(_) => true,
+                Err(error) if number(&error) == Some(NO_SUCH_THREAD) => false,
+                Err(error) => return Err(error),
+            });
+        }
+        Ok(alive)
+    }
+
+    async fn close(&self, (side, _): Self::Side) {
+        let _gone_anyway = side.close().await;
     }
 }
 
@@ -84,12 +163,10 @@ impl Driver for MySql {
     const BACKEND: DbBackend = DbBackend::MySql;
 
     async fn connect(&self, access: Access) -> Result<Link, sqlx::Error> {
-        let open = |door| async { options(&self.server, door)?.connect().await };
-        let (mut connection, at) = self.dial.connect(open).await?;
+        let (mut connection, route) = self.reach().connect(open).await?;
         let row = connection
             .fetch_one("SELECT CONNECTION_ID() AS id, VERSION() AS version")
             .await?;
-        let version: String = row.try_get("version")?;
         if access == Access::ReadOnly {
             // Of the session and not of one transaction: a statement that changes a table ends the transaction first.
             let read_only = "SET SESSION TRANSACTION READ ONLY";
@@ -97,9 +174,9 @@ impl Driver for MySql {
         }
         Ok(Link {
             connection,
-            at,
+            route,
             id: row.try_get("id")?,
-            mariadb: version.contains("MariaDB"),
+            version: Version::of(row.try_get("version")?),
             access,
             runtime: Handle::current(),
         })
@@ -115,14 +192,7 @@ impl Driver for MySql {
         _access: Access,
         deadline: Deadline,
     ) -> Result<(), sqlx::Error> {
-        let limit = super::driver::limit(deadline);
-        let limit = match link.mariadb {
-            true => format!(
-                "SET SESSION max_statement_time = {:.3}",
-                limit.as_secs_f64()
-            ),
-            false => format!("SET SESSION max_execution_time = {}", limit.as_millis()),
-        };
+        let limit = link.version.limit(super::driver::limit(deadline));
         link.connection
             .execute(AssertSqlSafe(limit))
             .await
@@ -135,27 +205,19 @@ impl Driver for MySql {
     }
 
     fn abandon(&self, link: Link) {
-        let (server, dial) = (Arc::clone(&self.server), Arc::clone(&self.dial));
-        let (at, id) = (link.at, link.id);
-        kill::in_background(&link.runtime.clone(), link, async move {
-            let open = |door| async { options(&server, door)?.connect().await };
-            let mut side = dial.connect_to(at, open).await?;
-            // The whole connection and not only its statement: a statement that has not started yet would be missed.
-            match side.execute(AssertSqlSafe(format!("KILL {id}"))).await {
-                Err(error) if number(&error) == Some(NO_SUCH_THREAD) => return Ok(()),
-                Err(error) => return Err(error),
-                Ok(_) => {}
-            }
-            let gone =
-                format!("SELECT COUNT(*) = 0 FROM information_schema.PROCESSLIST WHERE ID = {id}");
-            loop {
-                let row = side.fetch_one(AssertSqlSafe(gone.as_str())).await?;
-                if row.try_get::<bool, _>(0)? {
-                    return side.close().await;
-                }
-                tokio::time::sleep(kill::LOOK_AGAIN).await;
-            }
-        });
+        let victim = Victim {
+            route: link.route.clone(),
+            id: link.id,
+        };
+        self.reaper.end(&link.runtime.clone(), link, victim);
+    }
+
+    fn close(&self) {
+        self.reaper.close();
+    }
+
+    fn login_rolled_back(&self) -> bool {
+        self.reach().rolled_back()
     }
 
     fn ended_by_budget(&self, error: &sqlx::Error) -> bool {
@@ -196,5 +258,33 @@ pub(crate) fn class_of(number: u16) -> ErrorClass {
         // The server wants TLS.
         3159 => ErrorClass::Tls,
         _ => ErrorClass::Statement,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_the_one_that_the_server_knows() {
+        for maria in [
+            "10.11.6-MariaDB-0+deb12u1",
+            "5.5.5-10.6.21-MariaDB-log",
+            "11.8.2-MariaDB",
+        ] {
+            assert_eq!(Version::of(maria), Version::MariaDb, "{maria}");
+        }
+        for mysql in ["8.0.41", "8.4.3-0ubuntu0.24.04.1", "9.1.0-commercial"] {
+            assert_eq!(Version::of(mysql), Version::MySql, "{mysql}");
+        }
+        let limit = Duration::from_micros(1_234_567);
+        assert_eq!(
+            Version::MariaDb.limit(limit),
+            "SET SESSION max_statement_time = 1.235"
+        );
+        assert_eq!(
+            Version::MySql.limit(limit),
+            "SET SESSION max_execution_time = 1234"
+        );
     }
 }

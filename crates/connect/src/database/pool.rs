@@ -1,9 +1,9 @@
 //! Pools of one cell's database: one that reads, one that may write. A connection is held only while a statement runs.
 //!
-//! Every wait is bounded by the caller's deadline. What becomes of a connection after its statement is `held.rs`.
+//! Every wait is bounded by the caller's deadline. What becomes of a connection after its statement is `held.rs`, what
+//! cells share is `shared.rs`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use context::Deadline;
@@ -12,28 +12,27 @@ use deadpool::managed::{
     self, Manager, Metrics, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
     Timeouts,
 };
+use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use super::driver::{Access, Driver};
+use super::engine::Budget;
 use super::failure::Failure;
 use super::held::{Held, Ran};
+use super::holders::{Holder, Holders};
+use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
 /// Both pools of one database.
 pub(crate) struct Pools<D: Driver> {
     driver: Arc<D>,
-    reading: Lane<D>,
-    writing: Lane<D>,
+    reading: Pool<Maker<D>>,
+    writing: Pool<Maker<D>>,
     options: ConnectorOptions,
+    shared: Arc<Shared>,
+    holders: Arc<Holders>,
     closed: CancellationToken,
-}
-
-struct Lane<D: Driver> {
-    pool: Pool<Maker<D>>,
-    since: Instant,
-    /// Seconds after `since` at which idle connections were last looked through.
-    swept: AtomicU64,
 }
 
 /// deadpool's manager: makes connections of one access.
@@ -41,21 +40,43 @@ pub(super) struct Maker<D: Driver> {
     driver: Arc<D>,
     access: Access,
     max_age: Duration,
+    shared: Arc<Shared>,
+    /// Logins under way at once, of both pools together.
+    starting: Arc<Semaphore>,
+}
+
+/// A connection in a pool.
+pub(super) struct Kept<L> {
+    pub(super) link: L,
+    pub(super) unused_since: Instant,
+    _place: Place,
 }
 
 impl<D: Driver> Manager for Maker<D> {
-    type Type = D::Link;
+    type Type = Kept<D::Link>;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<D::Link, sqlx::Error> {
-        self.driver.connect(self.access).await
+    async fn create(&self) -> Result<Kept<D::Link>, sqlx::Error> {
+        // A few at a time: a server that has just come back, or is slow to let one in, is not met by all at once.
+        let _turn = self.starting.acquire().await;
+        let place = self.shared.place().await;
+        Ok(Kept {
+            link: self.driver.connect(self.access).await?,
+            unused_since: Instant::now(),
+            _place: place,
+        })
     }
 
-    async fn recycle(&self, link: &mut D::Link, metrics: &Metrics) -> RecycleResult<sqlx::Error> {
+    async fn recycle(
+        &self,
+        kept: &mut Kept<D::Link>,
+        metrics: &Metrics,
+    ) -> RecycleResult<sqlx::Error> {
         if metrics.age() > self.max_age.mul_f64(1.0 - jitter(metrics.created)) {
             return Err(RecycleError::message("past its age"));
         }
-        if self.driver.still_good(link, metrics.last_used()).await {
+        let unused_for = kept.unused_since.elapsed();
+        if self.driver.still_good(&mut kept.link, unused_for).await {
             Ok(())
         } else {
             Err(RecycleError::message("no longer usable"))
@@ -70,82 +91,106 @@ fn jitter(born: Instant) -> f64 {
     f64::from(since.subsec_nanos() % 1000) / 10_000.0
 }
 
+/// Runs a piece of work on a connection for as long as anybody waits for it.
+pub(super) async fn bounded<T>(
+    closed: &CancellationToken,
+    deadline: Deadline,
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Ran<T> {
+    let work = closed.run_until_cancelled(work);
+    match timeout_at(deadline.instant().into(), work).await {
+        Ok(Some(ended)) => Ran::Ended(ended),
+        Ok(None) => Ran::Closed,
+        Err(_) => Ran::OutOfTime,
+    }
+}
+
 impl<D: Driver> Pools<D> {
-    pub(crate) fn new(driver: D, options: &ConnectorOptions) -> Result<Self, managed::BuildError> {
+    pub(crate) fn new(
+        driver: D,
+        options: &ConnectorOptions,
+        shared: &Arc<Shared>,
+    ) -> Result<Self, managed::BuildError> {
         let driver = Arc::new(driver);
+        let starting = Arc::new(Semaphore::new(options.logins.max(1)));
         let lane = |access| {
             let maker = Maker {
                 driver: Arc::clone(&driver),
                 access,
                 max_age: options.max_age,
+                shared: Arc::clone(shared),
+                starting: Arc::clone(&starting),
             };
-            let pool = Pool::builder(maker)
+            let pool: Pool<Maker<D>> = Pool::builder(maker)
                 .max_size(options.pool_size.max(1))
                 // The last one used is the warmest, and the others get old enough to be closed.
                 .queue_mode(QueueMode::Lifo)
                 .runtime(Runtime::Tokio1)
                 .build()?;
-            Ok(Lane {
-                pool,
-                since: Instant::now(),
-                swept: AtomicU64::new(0),
-            })
+            let weak = pool.weak();
+            shared.register(Box::new(move |unused_for| {
+                let Some(pool) = weak.upgrade() else {
+                    return false;
+                };
+                pool.retain(|kept, _| {
+                    unused_for != Duration::ZERO && kept.unused_since.elapsed() <= unused_for
+                });
+                true
+            }));
+            Ok(pool)
         };
         Ok(Self {
             reading: lane(Access::ReadOnly)?,
             writing: lane(Access::ReadWrite)?,
             driver: Arc::clone(&driver),
             options: options.clone(),
+            shared: Arc::clone(shared),
+            holders: Arc::default(),
             closed: CancellationToken::new(),
         })
     }
 
     /// Closes every connection, those in use included: what runs on them is ended and fails.
     pub(super) fn close(&self) {
-        self.reading.pool.close();
-        self.writing.pool.close();
+        self.reading.close();
+        self.writing.close();
         self.closed.cancel();
+        self.driver.close();
     }
 
-    /// Runs a piece of work on a connection for as long as anybody waits for it.
-    pub(super) async fn bounded<T>(
-        &self,
-        deadline: Deadline,
-        work: impl Future<Output = Result<T, sqlx::Error>>,
-    ) -> Ran<T> {
-        let work = self.closed.run_until_cancelled(work);
-        match timeout_at(deadline.instant().into(), work).await {
-            Ok(Some(ended)) => Ran::Ended(ended),
-            Ok(None) => Ran::Closed,
-            Err(_) => Ran::OutOfTime,
-        }
+    pub(super) fn closed(&self) -> &CancellationToken {
+        &self.closed
     }
 
-    pub(super) fn driver(&self) -> &D {
+    pub(super) fn driver(&self) -> &Arc<D> {
         &self.driver
     }
 
+    pub(super) fn holders(&self) -> Vec<Holder> {
+        self.holders.list()
+    }
+
     /// Takes a connection, waiting for a free one no longer than the options allow, and arms it.
-    pub(super) async fn check_out(
-        &self,
-        access: Access,
-        deadline: Deadline,
-    ) -> Result<Held<'_, D>, sqlx::Error> {
-        self.check_out_patiently(access, deadline, self.options.checkout_wait)
+    pub(super) async fn check_out(&self, budget: Budget) -> Result<Held<D>, sqlx::Error> {
+        self.check_out_patiently(budget, self.options.checkout_wait)
             .await
     }
 
     async fn check_out_patiently(
         &self,
-        access: Access,
-        deadline: Deadline,
+        budget: Budget,
         wait: Duration,
-    ) -> Result<Held<'_, D>, sqlx::Error> {
-        let lane = match access {
+    ) -> Result<Held<D>, sqlx::Error> {
+        let Budget {
+            deadline, access, ..
+        } = budget;
+        let pool = match access {
             Access::ReadOnly => &self.reading,
             Access::ReadWrite => &self.writing,
         };
-        lane.sweep(self.options.idle_age);
+        if self.shared.sweep(self.options.idle_age) {
+            self.holders.report(self.options.held_long);
+        }
         let left = deadline.remaining();
         if left.is_zero() {
             return Err(Failure::Budget.into());
@@ -157,15 +202,16 @@ impl<D: Driver> Pools<D> {
         };
         // A little later than the pool's own limits, which say what the time was spent on.
         let end = deadline.instant() + Duration::from_millis(2);
-        let taken = timeout_at(end.into(), lane.pool.timeout_get(&timeouts)).await;
+        let taken = timeout_at(end.into(), pool.timeout_get(&timeouts)).await;
         let link = match taken {
             Ok(Ok(link)) => link,
-            Ok(Err(error)) => return Err(refusal(error)),
+            Ok(Err(error)) => return Err(self.refusal(error)),
             Err(_) => return Err(Failure::ConnectTimeout.into()),
         };
-        let mut held = Held::new(&*self.driver, link);
+        let seen = self.holders.enter(budget.asked_at, access);
+        let mut held = Held::new(&self.driver, &self.shared, link, seen);
         let arming = self.driver.arm(held.link()?, access, deadline);
-        match self.bounded(deadline, arming).await {
+        match bounded(&self.closed, deadline, arming).await {
             Ran::Ended(Ok(())) => Ok(held),
             Ran::Ended(Err(error)) => Err(error),
             Ran::OutOfTime => Err(Failure::Budget.into()),
@@ -173,16 +219,33 @@ impl<D: Driver> Pools<D> {
         }
     }
 
+    fn refusal(&self, error: PoolError<sqlx::Error>) -> sqlx::Error {
+        match error {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(TimeoutType::Wait) => Failure::PoolFull.into(),
+            // The connections of all cells are at their limit, and the time went by waiting for one of them to end.
+            PoolError::Timeout(TimeoutType::Create) if self.shared.is_full() => {
+                Failure::PoolFull.into()
+            }
+            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
+                Failure::ConnectTimeout.into()
+            }
+            PoolError::Closed => Failure::Closed.into(),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Failure::Internal.into()
+            }
+        }
+    }
+
     /// Whether the database answers, told apart from whether a connection is free: where none is, a connection outside
     /// the pool is tried, so that a cell that is down says so and not that it is busy.
-    pub(super) async fn probe(&self, deadline: Deadline) -> Result<(), sqlx::Error> {
-        let held = self
-            .check_out_patiently(Access::ReadOnly, deadline, Duration::ZERO)
-            .await;
+    pub(super) async fn probe(&self, budget: Budget) -> Result<(), sqlx::Error> {
+        let deadline = budget.deadline;
+        let held = self.check_out_patiently(budget, Duration::ZERO).await;
         match held {
             Ok(mut held) => {
                 let probing = self.driver.probe(held.link()?);
-                let ran = self.bounded(deadline, probing).await;
+                let ran = bounded(&self.closed, deadline, probing).await;
                 held.settle(ran, true, deadline).await
             }
             Err(error) if Failure::inside(&error) == Some(Failure::PoolFull) => {
@@ -202,25 +265,5 @@ impl<D: Driver> Pools<D> {
     }
 }
 
-impl<D: Driver> Lane<D> {
-    /// Closes what nobody used for long. Done by those who come, at most once a second, so no task has to outlive them.
-    fn sweep(&self, idle_age: Duration) {
-        let now = self.since.elapsed().as_secs();
-        if self.swept.swap(now, Ordering::Relaxed) != now {
-            self.pool
-                .retain(|_, metrics| metrics.last_used() <= idle_age);
-        }
-    }
-}
-
-fn refusal(error: PoolError<sqlx::Error>) -> sqlx::Error {
-    match error {
-        PoolError::Backend(error) => error,
-        PoolError::Timeout(TimeoutType::Wait) => Failure::PoolFull.into(),
-        PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
-            Failure::ConnectTimeout.into()
-        }
-        PoolError::Closed => Failure::Closed.into(),
-        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Failure::Internal.into(),
-    }
-}
+#[cfg(test)]
+mod tests;

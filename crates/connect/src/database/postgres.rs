@@ -1,7 +1,6 @@
 //! PostgreSQL: built field by field, limited by the server, terminated when nobody waits any more, over a second
 //! connection to the very server.
 
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,22 +12,21 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgSslMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
-use super::dial::{Dial, Door};
+use super::dial::Door;
 use super::driver::{Access, Driver, bound, pem, plain_statements};
-use super::kill;
-use crate::address::Addresses;
+use super::kill::{Ender, Reaper};
+use super::reach::{Reach, Route};
+use super::stream::Batches;
 
 /// One database on one server.
 pub(crate) struct Postgres {
-    server: Arc<DatabaseServer>,
-    dial: Arc<Dial>,
+    reaper: Reaper<Terminations, Link>,
 }
 
 /// One connection to it.
 pub(crate) struct Link {
     connection: PgConnection,
-    /// Where the server is: a name may have several behind it.
-    at: SocketAddr,
+    route: Route,
     /// The process that serves it, and since when: process ids come back.
     process: i32,
     started: String,
@@ -37,7 +35,7 @@ pub(crate) struct Link {
 }
 
 impl Postgres {
-    pub(crate) fn new(server: &DatabaseServer, addresses: Addresses) -> Result<Self, CellError> {
+    pub(crate) fn new(server: &DatabaseServer, reach: Reach) -> Result<Self, CellError> {
         let configuration = |what: String| CellError::new(ErrorClass::Configuration, what);
         if server.user.is_none() {
             // The driver would take the name of this process's user.
@@ -56,9 +54,66 @@ impl Postgres {
             }
         }
         Ok(Self {
-            server: Arc::new(server.clone()),
-            dial: Arc::new(Dial::new(server, addresses)),
+            reaper: Reaper::new(Terminations(reach)),
         })
+    }
+
+    fn reach(&self) -> &Reach {
+        &self.reaper.ender().0
+    }
+}
+
+async fn open(login: Arc<DatabaseServer>, door: Door) -> Result<PgConnection, sqlx::Error> {
+    options(&login, door)?.connect().await
+}
+
+/// Ends connections by the processes that serve them.
+struct Terminations(Reach);
+
+/// A connection's process, and how to get to its server.
+struct Victim {
+    route: Route,
+    process: i32,
+    started: String,
+}
+
+/// Ends the processes that have these ids and these starts, and gives those that there are.
+const TERMINATE: &str = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity \
+     JOIN unnest($1::int[], $2::text[]) AS victim (process, started) \
+     ON pid = victim.process AND backend_start = victim.started::timestamptz";
+
+impl Ender for Terminations {
+    type Side = (PgConnection, Route);
+    type Target = Victim;
+
+    async fn connect(&self, victim: &Victim) -> Result<Self::Side, sqlx::Error> {
+        let side = self.0.follow(&victim.route, open).await?;
+        Ok((side, victim.route.clone()))
+    }
+
+    fn reaches(&self, (_, route): &Self::Side, victim: &Victim) -> bool {
+        route.is_like(&victim.route)
+    }
+
+    async fn end(
+        &self,
+        (side, _): &mut Self::Side,
+        victims: &[&Victim],
+    ) -> Result<Vec<bool>, sqlx::Error> {
+        let processes: Vec<i32> = victims.iter().map(|victim| victim.process).collect();
+        let started: Vec<&str> = victims.iter().map(|v| v.started.as_str()).collect();
+        // The whole process and not only its statement: a cancel that comes before the statement starts is lost.
+        let terminate = sqlx::query(TERMINATE).bind(processes).bind(started);
+        let mut alive = Vec::with_capacity(victims.len());
+        for row in terminate.fetch_all(side).await? {
+            alive.push(row.try_get::<i32, _>("pid")?);
+        }
+        let is_alive = |victim: &&Victim| alive.contains(&victim.process);
+        Ok(victims.iter().map(is_alive).collect())
+    }
+
+    async fn close(&self, (side, _): Self::Side) {
+        let _gone_anyway = side.close().await;
     }
 }
 
@@ -100,22 +155,17 @@ fn options(server: &DatabaseServer, door: Door) -> Result<PgConnectOptions, sqlx
 const WHO_AM_I: &str =
     "SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()";
 
-/// Ends the process that has this id and this start, and says whether there was one.
-const TERMINATE: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-     WHERE pid = $1 AND backend_start = $2::timestamptz";
-
 impl Driver for Postgres {
     type Link = Link;
 
     const BACKEND: DbBackend = DbBackend::Postgres;
 
     async fn connect(&self, access: Access) -> Result<Link, sqlx::Error> {
-        let open = |door| async { options(&self.server, door)?.connect().await };
-        let (mut connection, at) = self.dial.connect(open).await?;
+        let (mut connection, route) = self.reach().connect(open).await?;
         let row = connection.fetch_one(WHO_AM_I).await?;
         Ok(Link {
             connection,
-            at,
+            route,
             process: row.try_get("pid")?,
             started: row.try_get("started")?,
             access,
@@ -150,20 +200,20 @@ impl Driver for Postgres {
     }
 
     fn abandon(&self, link: Link) {
-        let (server, dial, at) = (Arc::clone(&self.server), Arc::clone(&self.dial), link.at);
-        let (process, started) = (link.process, link.started.clone());
-        kill::in_background(&link.runtime.clone(), link, async move {
-            let open = |door| async { options(&server, door)?.connect().await };
-            let mut side = dial.connect_to(at, open).await?;
-            // The whole process and not only its statement: a cancel that comes before the statement starts is lost.
-            loop {
-                let terminate = sqlx::query(TERMINATE).bind(process).bind(&started);
-                if terminate.fetch_optional(&mut side).await?.is_none() {
-                    return side.close().await;
-                }
-                tokio::time::sleep(kill::LOOK_AGAIN).await;
-            }
-        });
+        let victim = Victim {
+            route: link.route.clone(),
+            process: link.process,
+            started: link.started.clone(),
+        };
+        self.reaper.end(&link.runtime.clone(), link, victim);
+    }
+
+    fn close(&self) {
+        self.reaper.close();
+    }
+
+    fn login_rolled_back(&self) -> bool {
+        self.reach().rolled_back()
     }
 
     fn ended_by_budget(&self, error: &sqlx::Error) -> bool {

@@ -1,14 +1,17 @@
 //! A database together with a deadline: what SeaORM's queries run on.
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StreamTrait};
 
 use super::engine::{Budget, Engine};
+use super::stream::RowStream;
 
-/// A cell's database within one budget; give it to SeaORM as the connection (`Entity::find().all(&session)`).
+/// A cell's database within one budget; give it to SeaORM as the connection (`Entity::find().all(&session)`), or for a long
+/// read `Entity::find().stream(&session)`: a [`RowStream`] of bounded memory.
 ///
 /// Each statement takes a connection from the cell's pool, connecting first where none is free, and runs by the session's
 /// deadline. Statements are separate: a transaction does not span two of them, so `BEGIN` on its own has no effect on
@@ -66,5 +69,21 @@ impl ConnectionTrait for DbSession {
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
         self.engine.query_all(self.budget, statement).await
+    }
+}
+
+impl StreamTrait for DbSession {
+    type Stream<'a> = RowStream;
+
+    fn get_database_backend(&self) -> DbBackend {
+        self.engine.backend()
+    }
+
+    /// Rows as they come. What keeps it from connecting fails here, what goes wrong later is the stream's last item. The budget covers the whole stream, the reader's own time too.
+    fn stream_raw<'a>(
+        &'a self,
+        statement: Statement,
+    ) -> Pin<Box<dyn Future<Output = Result<RowStream, DbErr>> + 'a + Send>> {
+        self.engine.stream(self.budget, statement)
     }
 }

@@ -18,6 +18,7 @@ use sqlx::{ConnectOptions, Executor};
 
 use super::driver::{Access, Driver, bound};
 use super::failure::Failure;
+use super::stream::Batches;
 
 /// One SQLite file.
 pub(crate) struct Sqlite {
@@ -167,6 +168,23 @@ impl Driver for Sqlite {
             match rows {
                 Err(error) if is_locked(&error) => pause.wait(&mut link.locked).await,
                 rows => return rows.map(|rows| rows.into_iter().map(Into::into).collect()),
+            }
+        }
+    }
+
+    async fn each(
+        &self,
+        link: &mut Link,
+        statement: &Statement,
+        to: &Batches,
+    ) -> Result<(), sqlx::Error> {
+        let mut pause = Pause::default();
+        loop {
+            let rows = bound!(statement).fetch(&mut link.connection);
+            match to.send_all(rows).await {
+                // A lock is met before the first row or not at all: a read under way has its own.
+                (0, Err(error)) if is_locked(&error) => pause.wait(&mut link.locked).await,
+                (_, ended) => return ended,
             }
         }
     }

@@ -1,0 +1,109 @@
+//! Who holds a connection, from where in the program and for how long: what a pool that is full is full of.
+
+use std::panic::Location;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::driver::Access;
+
+/// A connection that is in use at this moment.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Holder {
+    /// Where the session was made ([`CellDb::within`](crate::CellDb::within), [`CellDb::read_only`](crate::CellDb::read_only)).
+    pub location: &'static Location<'static>,
+    /// For how long its statement has had the connection.
+    pub held_for: Duration,
+    /// Whether it may write.
+    pub writes: bool,
+}
+
+/// The connections of one cell that are in use.
+#[derive(Default)]
+pub(super) struct Holders(Mutex<List>);
+
+#[derive(Default)]
+struct List {
+    next: u64,
+    held: Vec<Entry>,
+}
+
+struct Entry {
+    number: u64,
+    location: &'static Location<'static>,
+    since: Instant,
+    access: Access,
+    reported: bool,
+}
+
+/// One line of the list, for as long as it is true.
+pub(super) struct Seen {
+    holders: Arc<Holders>,
+    number: u64,
+}
+
+impl Holders {
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        location: &'static Location<'static>,
+        access: Access,
+    ) -> Seen {
+        let mut list = self.lock();
+        let number = list.next;
+        list.next += 1;
+        list.held.push(Entry {
+            number,
+            location,
+            since: Instant::now(),
+            access,
+            reported: false,
+        });
+        Seen {
+            holders: Arc::clone(self),
+            number,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, List> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The longest held first.
+    pub(super) fn list(&self) -> Vec<Holder> {
+        let entries = &self.lock().held;
+        let mut list: Vec<Holder> = entries
+            .iter()
+            .map(|entry| Holder {
+                location: entry.location,
+                held_for: entry.since.elapsed(),
+                writes: entry.access == Access::ReadWrite,
+            })
+            .collect();
+        list.sort_by_key(|holder| std::cmp::Reverse(holder.held_for));
+        list
+    }
+
+    /// Logs each connection that is held for longer than this, once.
+    pub(super) fn report(&self, longer_than: Duration) {
+        for entry in &mut self.lock().held {
+            let held_for = entry.since.elapsed();
+            if held_for > longer_than && !entry.reported {
+                entry.reported = true;
+                tracing::warn!(holder = %entry.location, ?held_for, "a database connection is held for long");
+            }
+        }
+    }
+}
+
+impl Drop for Seen {
+    fn drop(&mut self) {
+        let mut list = self.holders.lock();
+        if let Some(at) = list
+            .held
+            .iter()
+            .position(|entry| entry.number == self.number)
+        {
+            list.held.swap_remove(at);
+        }
+    }
+}

@@ -6,7 +6,8 @@
 //! feature `cloud`, which is on unless turned off.
 //!
 //! What needs no database: [`mod@scatter_suite`] says what a scatter promises on any executor, and [`fakes`] are clouds of
-//! cells that misbehave as they are told; [`sim`] plays whole scenarios on simulated time.
+//! cells that misbehave as they are told; [`mod@faults`] breaks connections to real servers; [`sim`] plays whole scenarios on
+//! simulated time.
 //!
 //! [`MariaDb`], [`Postgres`] and [`Redis`] are real servers, private and gone with their handle (feature `servers`, likewise on).
 //!
@@ -32,6 +33,7 @@ mod cloud;
 mod servers;
 
 pub mod fakes;
+pub mod faults;
 pub mod scatter_suite;
 pub mod sim;
 

@@ -1,5 +1,6 @@
 //! A private MariaDB.
 
+use std::path::Path;
 use std::process::Command;
 
 use cells::SecretText;
@@ -36,10 +37,31 @@ impl MariaDb {
         tls: Option<ServerTls>,
     ) -> Result<Self, ServerError> {
         let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
-        super::setup::blocking(move || Self::start_blocking(&databases, tls.as_ref())).await
+        let start = move || Self::start_blocking(&databases, tls.as_ref(), None);
+        super::setup::blocking(start).await
     }
 
-    fn start_blocking(databases: &[String], tls: Option<&ServerTls>) -> Result<Self, ServerError> {
+    /// Starts one that lets [`USER`](super::USER) in over TLS alone, with the password and a certificate that this authority
+    /// (a PEM file) has signed.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_for_certified(
+        databases: &[&str],
+        tls: ServerTls,
+        authority: &Path,
+    ) -> Result<Self, ServerError> {
+        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
+        let authority = authority.to_owned();
+        let start = move || Self::start_blocking(&databases, Some(&tls), Some(&authority));
+        super::setup::blocking(start).await
+    }
+
+    fn start_blocking(
+        databases: &[String],
+        tls: Option<&ServerTls>,
+        clients: Option<&Path>,
+    ) -> Result<Self, ServerError> {
         let daemon = need("mariadbd", PACKAGE)?;
         let installer = need("mariadb-install-db", PACKAGE)?;
         let folder = tempfile::tempdir().map_err(ServerError::io("no temporary folder"))?;
@@ -64,8 +86,14 @@ impl MariaDb {
         run("mariadb-install-db", &mut install)?;
 
         let init = folder.path().join("init.sql");
-        let mut sql =
-            format!("CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}';\n");
+        let certified = if clients.is_some() {
+            " REQUIRE X509"
+        } else {
+            ""
+        };
+        let mut sql = format!(
+            "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'{certified};\n"
+        );
         for name in databases {
             sql.push_str(&format!(
                 "CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8;\nGRANT ALL ON `{name}`.* TO '{USER}'@'%';\n"
@@ -84,7 +112,7 @@ impl MariaDb {
             "--bind-address=127.0.0.1".into(),
             "--skip-name-resolve".into(),
             "--innodb-flush-log-at-trx-commit=0".into(),
-            "--max-connections=64".into(),
+            "--max-connections=1200".into(),
             temporary,
         ];
         command.extend(small.map(String::from));
@@ -93,6 +121,10 @@ impl MariaDb {
             let tls = tls.copied(folder.path(), ids)?;
             command.push(format!("--ssl-cert={}", tls.certificate.display()));
             command.push(format!("--ssl-key={}", tls.key.display()));
+        }
+        if let Some(clients) = clients {
+            let copy = super::setup::copied(clients, folder.path(), "clients.pem", ids)?;
+            command.push(format!("--ssl-ca={}", copy.display()));
         }
         // Read at each start, so it must be right again on the second.
         command.push(format!("--init-file={}", init.display()));
@@ -123,7 +155,7 @@ impl MariaDb {
 
     /// Its folder; gone with the server.
     #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.server.folder()
     }
 

@@ -39,10 +39,31 @@ impl Postgres {
         tls: Option<ServerTls>,
     ) -> Result<Self, ServerError> {
         let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
-        super::setup::blocking(move || Self::start_blocking(&databases, tls.as_ref())).await
+        let start = move || Self::start_blocking(&databases, tls.as_ref(), None);
+        super::setup::blocking(start).await
     }
 
-    fn start_blocking(databases: &[String], tls: Option<&ServerTls>) -> Result<Self, ServerError> {
+    /// Starts one that lets [`USER`](super::USER) in over TLS alone, with the password and a certificate that this authority
+    /// (a PEM file) has signed.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_for_certified(
+        databases: &[&str],
+        tls: ServerTls,
+        authority: &Path,
+    ) -> Result<Self, ServerError> {
+        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
+        let authority = authority.to_owned();
+        let start = move || Self::start_blocking(&databases, Some(&tls), Some(&authority));
+        super::setup::blocking(start).await
+    }
+
+    fn start_blocking(
+        databases: &[String],
+        tls: Option<&ServerTls>,
+        clients: Option<&Path>,
+    ) -> Result<Self, ServerError> {
         let daemon = need("postgres", PACKAGE)?;
         let installer = need("initdb", PACKAGE)?;
         let folder = tempfile::tempdir().map_err(ServerError::io("no temporary folder"))?;
@@ -63,9 +84,13 @@ impl Postgres {
             .args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
         become_user(&mut install, ids);
         run("initdb", &mut install)?;
+        let others = match clients {
+            Some(_) => "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca",
+            None => "host all all 127.0.0.1/32 scram-sha-256",
+        };
         std::fs::write(
             data.join("pg_hba.conf"),
-            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n",
+            format!("host all postgres 127.0.0.1/32 trust\n{others}\n"),
         )
         .map_err(ServerError::io("the server's access rules"))?;
 
@@ -97,6 +122,10 @@ impl Postgres {
             settings.push("ssl=on".into());
             settings.push(format!("ssl_cert_file={}", tls.certificate.display()));
             settings.push(format!("ssl_key_file={}", tls.key.display()));
+        }
+        if let Some(clients) = clients {
+            let copy = super::setup::copied(clients, folder.path(), "clients.pem", ids)?;
+            settings.push(format!("ssl_ca_file={}", copy.display()));
         }
         for setting in settings {
             command.extend(["-c".to_owned(), setting]);

@@ -28,20 +28,27 @@ pub struct ServerTls {
 impl ServerTls {
     /// Copies of both files that the server's user can read and nobody else, which servers insist on.
     pub(super) fn copied(&self, folder: &Path, ids: Option<Ids>) -> Result<Self, ServerError> {
-        let copy = |from: &Path, name: &str| {
-            let to = folder.join(name);
-            let failed = "the server's certificate cannot be copied";
-            std::fs::copy(from, &to).map_err(ServerError::io(failed))?;
-            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600))
-                .map_err(ServerError::io(failed))?;
-            Ids::own(ids, &to)?;
-            Ok(to)
-        };
         Ok(Self {
-            certificate: copy(&self.certificate, "server.pem")?,
-            key: copy(&self.key, "server.key")?,
+            certificate: copied(&self.certificate, folder, "server.pem", ids)?,
+            key: copied(&self.key, folder, "server.key", ids)?,
         })
     }
+}
+
+/// A copy of a file that the server's user can read and nobody else.
+pub(super) fn copied(
+    from: &Path,
+    folder: &Path,
+    name: &str,
+    ids: Option<Ids>,
+) -> Result<PathBuf, ServerError> {
+    let to = folder.join(name);
+    let failed = "the server's certificate cannot be copied";
+    std::fs::copy(from, &to).map_err(ServerError::io(failed))?;
+    std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600))
+        .map_err(ServerError::io(failed))?;
+    Ids::own(ids, &to)?;
+    Ok(to)
 }
 
 /// A port that nobody listened on a moment ago.

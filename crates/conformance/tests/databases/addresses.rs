@@ -35,7 +35,7 @@ async fn held_to(networks: &str, url: &SecretText) -> CellDb {
 }
 
 /// The same place by its name.
-fn by_name(url: &SecretText, query: &str) -> SecretText {
+pub(crate) fn by_name(url: &SecretText, query: &str) -> SecretText {
     let url = url.expose().replacen("127.0.0.1", "localhost", 1);
     let separator = if url.contains('?') { '&' } else { '?' };
     match query {

@@ -3,11 +3,15 @@
 
 mod addresses;
 mod budgets;
+mod canaries;
 mod cloud;
 mod faults;
 mod mariadb;
 mod postgres;
+mod rotations;
 mod sessions;
+mod stages;
+mod streams;
 mod tls;
 
 use std::time::{Duration, Instant};
@@ -16,6 +20,7 @@ use cells::{DatabaseLocation, ErrorClass, SecretText};
 use connect::{CellDb, ConnectorOptions, DbSession, classify};
 use context::Deadline;
 use nova_conformance::ServerError;
+use nova_conformance::faults::Step;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 
 /// The database that the suite works in.
@@ -28,11 +33,24 @@ const SLACK: Duration = Duration::from_secs(3);
 /// A server under test, and its own words for what the suite needs.
 trait Server {
     fn url(&self, database: &str) -> SecretText;
+    fn port(&self) -> u16;
     fn signal(&self, name: &str) -> Result<(), ServerError>;
     fn restart(&mut self) -> Result<(), ServerError>;
 
     /// An expression that takes this many seconds.
     fn sleep(&self, seconds: u32) -> String;
+
+    /// A statement with that many rows: `i` from 1 on, and a text of 100 bytes.
+    fn numbers(&self, count: i64) -> String;
+
+    /// The moment in which the client has said who it is and waits for the server's answer.
+    fn logging_in(&self) -> Vec<Step>;
+
+    /// Statements that let a user of this name in, with this password, and let it do what the suite's user may.
+    fn login(&self, user: &str, password: &str) -> Vec<String>;
+
+    /// Runs a statement as the superuser.
+    async fn superuser(&self, sql: &str);
 
     /// The statements of the suite's user that run now, as the superuser sees them over a connection of its own.
     async fn running(&self) -> Vec<String>;
@@ -91,4 +109,10 @@ async fn fill(db: &CellDb) {
     ] {
         writer.execute_unprepared(sql).await.unwrap();
     }
+}
+
+/// Figures, seen with `--no-capture`.
+#[expect(clippy::print_stdout, reason = "a test's own words")]
+fn say(what: &str) {
+    println!("{what}");
 }

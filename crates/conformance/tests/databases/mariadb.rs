@@ -1,15 +1,22 @@
 //! MariaDB's words for the suite, and the suite on it.
 
 use cells::SecretText;
+use nova_conformance::faults::Step;
 use nova_conformance::{MariaDb, ServerError, USER};
 use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
-use crate::{DATABASE, Server, budgets, cloud, faults, sessions};
+use crate::{
+    DATABASE, Server, budgets, canaries, cloud, faults, rotations, sessions, stages, streams,
+};
 
 impl Server for MariaDb {
     fn url(&self, database: &str) -> SecretText {
         MariaDb::url(self, database)
+    }
+
+    fn port(&self) -> u16 {
+        MariaDb::port(self)
     }
 
     fn signal(&self, name: &str) -> Result<(), ServerError> {
@@ -24,6 +31,28 @@ impl Server for MariaDb {
         format!("SLEEP({seconds})")
     }
 
+    fn numbers(&self, count: i64) -> String {
+        format!("SELECT CAST(seq AS SIGNED) AS i, REPEAT('x', 100) AS x FROM seq_1_to_{count}")
+    }
+
+    fn logging_in(&self) -> Vec<Step> {
+        // The server speaks first; the client's answer has the user's name.
+        vec![Step::ClientSays(USER.as_bytes().to_vec())]
+    }
+
+    fn login(&self, user: &str, password: &str) -> Vec<String> {
+        vec![
+            format!("CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}'"),
+            format!("GRANT ALL ON `{DATABASE}`.* TO '{user}'@'%'"),
+        ]
+    }
+
+    async fn superuser(&self, sql: &str) {
+        let mut superuser = superuser(self).await;
+        superuser.execute(AssertSqlSafe(sql)).await.unwrap();
+        superuser.close().await.unwrap();
+    }
+
     async fn running(&self) -> Vec<String> {
         let sql = format!(
             "SELECT INFO FROM information_schema.PROCESSLIST WHERE USER = '{USER}' AND INFO IS NOT NULL"
@@ -35,7 +64,9 @@ impl Server for MariaDb {
     }
 
     async fn connections(&self) -> usize {
-        let sql = format!("SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{USER}'");
+        let sql = format!(
+            "SELECT ID FROM information_schema.PROCESSLIST WHERE USER = '{USER}' OR USER LIKE 'rotated%'"
+        );
         let mut superuser = superuser(self).await;
         let rows = superuser.fetch_all(AssertSqlSafe(sql)).await.unwrap();
         superuser.close().await.unwrap();
@@ -85,4 +116,24 @@ async fn mariadb_stopped_killed_and_started_again() {
 #[tokio::test]
 async fn mariadb_holds_the_api_database() {
     cloud::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_streams_long_reads_in_little_memory() {
+    streams::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_broken_at_each_stage_is_reported_in_time_and_leaves_nothing() {
+    stages::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_passwords_are_nowhere_in_what_is_said() {
+    canaries::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_logins_and_places_rotate_under_load_without_an_error() {
+    rotations::suite(&server().await).await;
 }

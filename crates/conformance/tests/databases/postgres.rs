@@ -1,15 +1,22 @@
 //! PostgreSQL's words for the suite, and the suite on it.
 
 use cells::SecretText;
+use nova_conformance::faults::Step;
 use nova_conformance::{Postgres, ServerError, USER};
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
-use crate::{DATABASE, Server, budgets, cloud, faults, sessions};
+use crate::{
+    DATABASE, Server, budgets, canaries, cloud, faults, rotations, sessions, stages, streams,
+};
 
 impl Server for Postgres {
     fn url(&self, database: &str) -> SecretText {
         Postgres::url(self, database)
+    }
+
+    fn port(&self) -> u16 {
+        Postgres::port(self)
     }
 
     fn signal(&self, name: &str) -> Result<(), ServerError> {
@@ -24,6 +31,29 @@ impl Server for Postgres {
         format!("pg_sleep({seconds})::text")
     }
 
+    fn numbers(&self, count: i64) -> String {
+        // In FROM it would be made whole before the first row.
+        format!("SELECT generate_series(1::bigint, {count}) AS i, REPEAT('x', 100) AS x")
+    }
+
+    fn logging_in(&self) -> Vec<Step> {
+        // The client speaks first, then the server says how to log in.
+        vec![Step::ClientSays(b"SCRAM-SHA-256".to_vec())]
+    }
+
+    fn login(&self, user: &str, password: &str) -> Vec<String> {
+        vec![
+            format!("DROP ROLE IF EXISTS {user}"),
+            format!("CREATE ROLE {user} LOGIN PASSWORD '{password}' IN ROLE {USER}"),
+        ]
+    }
+
+    async fn superuser(&self, sql: &str) {
+        let mut superuser = superuser(self).await;
+        superuser.execute(AssertSqlSafe(sql)).await.unwrap();
+        superuser.close().await.unwrap();
+    }
+
     async fn running(&self) -> Vec<String> {
         let sql = format!(
             "SELECT query FROM pg_stat_activity WHERE usename = '{USER}' AND state = 'active'"
@@ -35,7 +65,9 @@ impl Server for Postgres {
     }
 
     async fn connections(&self) -> usize {
-        let sql = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{USER}'");
+        let sql = format!(
+            "SELECT pid FROM pg_stat_activity WHERE usename = '{USER}' OR usename LIKE 'rotated%'"
+        );
         let mut superuser = superuser(self).await;
         let rows = superuser.fetch_all(AssertSqlSafe(sql)).await.unwrap();
         superuser.close().await.unwrap();
@@ -86,4 +118,81 @@ async fn postgres_stopped_killed_and_started_again() {
 #[tokio::test]
 async fn postgres_holds_the_api_database() {
     cloud::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn postgres_streams_long_reads_in_little_memory() {
+    streams::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn postgres_broken_at_each_stage_is_reported_in_time_and_leaves_nothing() {
+    stages::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn postgres_passwords_are_nowhere_in_what_is_said() {
+    canaries::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn postgres_logins_and_places_rotate_under_load_without_an_error() {
+    rotations::suite(&server().await).await;
+}
+
+/// Set in the copy of this process that is started below.
+const CHILD: &str = "NOVA_TEST_POSTGRES_CHILD";
+
+#[tokio::test]
+async fn postgres_is_reached_as_the_mapping_says_whatever_the_environment_says() {
+    if let Some(url) = std::env::var_os(CHILD) {
+        let url = SecretText::new(url.into_string().unwrap());
+        let location = cells::DatabaseLocation::from_url(&url).unwrap();
+        let options = connect::ConnectorOptions::default();
+        match connect::CellDb::open(&location, &options) {
+            Ok(db) => db.ping(crate::within(20_000)).await.unwrap(),
+            Err(error) => {
+                assert_eq!(error.class(), cells::ErrorClass::Configuration);
+                assert!(std::env::var_os("PGOPTIONS").is_some());
+            }
+        }
+        return;
+    }
+    let server = server().await;
+    let home = tempfile::tempdir().unwrap();
+    let passwords = home.path().join(".pgpass");
+    std::fs::write(&passwords, "*:*:*:*:wrong\n").unwrap();
+    // These mean nothing; the last one the driver cannot be kept from reading, so it is refused.
+    for also in [
+        None,
+        Some(("PGOPTIONS", "-c default_transaction_read_only=on")),
+    ] {
+        let mut again = std::process::Command::new(std::env::current_exe().unwrap());
+        again
+            .arg("--exact")
+            .arg("postgres::postgres_is_reached_as_the_mapping_says_whatever_the_environment_says")
+            .env(CHILD, server.url(DATABASE).expose())
+            .env("HOME", home.path())
+            .env("PGPASSFILE", &passwords)
+            .envs(also);
+        for (name, value) in [
+            ("PGHOST", "192.0.2.1"),
+            ("PGHOSTADDR", "192.0.2.1"),
+            ("PGPORT", "1"),
+            ("PGUSER", "nobody"),
+            ("PGPASSWORD", "wrong"),
+            ("PGDATABASE", "nonesuch"),
+            ("PGSSLMODE", "require"),
+            ("PGAPPNAME", "another"),
+        ] {
+            again.env(name, value);
+        }
+        let output = tokio::task::spawn_blocking(move || again.output().unwrap());
+        let output = output.await.unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+    }
 }

@@ -5,15 +5,18 @@ use std::path::Path;
 
 use cells::{ErrorClass, SecretText};
 use nova_conformance::{MariaDb, Postgres, ServerTls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
-use crate::{DATABASE, open, within};
+use crate::{DATABASE, open, stages, within};
 
 /// An authority of its own, and a certificate by it for these names.
 pub(crate) fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
     let authority_key = KeyPair::generate().unwrap();
     let mut authority = CertificateParams::new(Vec::new()).unwrap();
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
+    let name = DnType::CommonName;
+    authority.distinguished_name.push(name, "an authority");
     let authority_certificate = authority.self_signed(&authority_key).unwrap();
     std::fs::write(folder.join("ca.pem"), authority_certificate.pem()).unwrap();
 
@@ -30,6 +33,14 @@ pub(crate) fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
     };
     std::fs::write(&tls.certificate, certificate.pem()).unwrap();
     std::fs::write(&tls.key, key.serialize_pem()).unwrap();
+    // And one for a client.
+    let client = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(Vec::new())
+        .unwrap()
+        .signed_by(&client, &issuer)
+        .unwrap();
+    std::fs::write(folder.join("client.pem"), certificate.pem()).unwrap();
+    std::fs::write(folder.join("client.key"), client.serialize_pem()).unwrap();
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     tls
 }
@@ -100,4 +111,74 @@ async fn postgres_over_tls_works_and_without_is_not_fallen_back_to() {
         class(&plain.url(DATABASE), &ca).await,
         Some(ErrorClass::Tls)
     );
+}
+
+/// With the client's certificate, without one, with one of another authority.
+async fn certified(url: &SecretText, folder: &Path, keys: [&str; 3]) {
+    let other = tempfile::tempdir().unwrap();
+    certificates(other.path(), &["127.0.0.1"]);
+    let [ca, certificate, key] = keys;
+    let query = |clients: &Path| {
+        format!(
+            "{ca}={}&{certificate}={}&{key}={}",
+            folder.join("ca.pem").display(),
+            clients.join("client.pem").display(),
+            clients.join("client.key").display()
+        )
+    };
+    assert_eq!(class(url, &query(folder)).await, None);
+    let without = format!("{ca}={}", folder.join("ca.pem").display());
+    assert!(matches!(
+        class(url, &without).await,
+        Some(ErrorClass::Authentication | ErrorClass::Tls)
+    ));
+    let strange = class(url, &query(other.path())).await;
+    // Whether the refusal arrives before the connection breaks is the server's business.
+    assert!(
+        matches!(
+            strange,
+            Some(ErrorClass::Authentication | ErrorClass::Tls | ErrorClass::Unreachable)
+        ),
+        "{strange:?}"
+    );
+}
+
+#[tokio::test]
+async fn mariadb_asks_for_a_client_certificate_and_gets_the_mappings() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let authority = folder.path().join("ca.pem");
+    let server = MariaDb::start_for_certified(&[DATABASE], tls, &authority);
+    let server = server.await.unwrap();
+    let keys = ["ssl_ca", "ssl_cert", "ssl_key"];
+    certified(&server.url(DATABASE), folder.path(), keys).await;
+}
+
+#[tokio::test]
+async fn postgres_asks_for_a_client_certificate_and_gets_the_mappings() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let authority = folder.path().join("ca.pem");
+    let server = Postgres::start_for_certified(&[DATABASE], tls, &authority);
+    let server = server.await.unwrap();
+    let keys = ["sslrootcert", "sslcert", "sslkey"];
+    certified(&server.url(DATABASE), folder.path(), keys).await;
+}
+
+#[tokio::test]
+async fn mariadb_broken_in_the_handshake_is_reported_in_time_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["localhost"]);
+    let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    let ca = folder.path().join("ca.pem");
+    stages::handshakes(&server, &format!("ssl_ca={}", ca.display())).await;
+}
+
+#[tokio::test]
+async fn postgres_broken_in_the_handshake_is_reported_in_time_and_leaves_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["localhost"]);
+    let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    let ca = folder.path().join("ca.pem");
+    stages::handshakes(&server, &format!("sslrootcert={}", ca.display())).await;
 }

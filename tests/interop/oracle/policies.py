@@ -25,11 +25,12 @@ def rules(registered, file, action, target, creds, instead_of_none=None):
 def nova_defaults(action, target, creds, new_defaults):
     """What Nova decides for a context, with the policies that it registers itself.
 
-    Without `new_defaults`, what a default was before is enough, too, and the scope of a token does not matter.
+    Without `new_defaults`, what a default was before is enough, too.
     """
+    # The options are registered with the first enforcer.
+    nova_policy.init()
     if cfg.CONF.oslo_policy.enforce_new_defaults != new_defaults:
         cfg.CONF.set_override('enforce_new_defaults', new_defaults, 'oslo_policy')
-        cfg.CONF.set_override('enforce_scope', new_defaults, 'oslo_policy')
         nova_policy.reset()
     ctx = context.RequestContext.from_dict(creds)
     return bool(ctx.can(action, target, fatal=False))

@@ -87,13 +87,22 @@ fn fields(ctx: &RequestContext, headers: &Headers) -> Value {
 }
 
 /// The ways in which two contexts differ; one that nobody expects is named with both values, so that it cannot be listed.
-fn differing(ours: Result<Value, Vec<String>>, theirs: &Value) -> Vec<String> {
+fn differing(ours: Result<Value, Vec<String>>, theirs: &Value, headers: &Headers) -> Vec<String> {
+    let emptied = |name: &str| {
+        headers
+            .iter()
+            .any(|(held, text)| held == name && text.is_empty())
+    };
     let ours = match ours {
         Ok(ours) => ours,
         // They refuse as well.
         Err(_) if theirs.get("status").is_some() => return Vec::new(),
         Err(names) => return names,
     };
+    // Nova reads an empty text as JSON, and fails.
+    if theirs["status"] == 500 && !ours["user_id"].is_null() && emptied("X-Service-Catalog") {
+        return vec!["an empty header says nothing".to_owned()];
+    }
     if let Some(status) = theirs.get("status").or(ours.get("status")) {
         return match (ours.get("status"), theirs.get("status")) {
             (Some(a), Some(b)) if a == b => Vec::new(),
@@ -167,7 +176,7 @@ fn headers_make_the_context_that_nova_makes() {
         services += usize::from(theirs["service_user_id"].is_string());
         let address = address.parse().expect("an address");
         let ours = ours(headers, caller, address);
-        ledger.enter(differing(ours, &theirs), || format!("{headers:?}"));
+        ledger.enter(differing(ours, &theirs, headers), || format!("{headers:?}"));
     }
     assert!(services > CASES / 4, "only {services} cases had a service");
     ledger.close(&peers, CASES);

@@ -143,7 +143,6 @@ fn novas_own_policies_decide_as_in_nova() {
 #[test]
 fn novas_deprecated_policies_decide_as_in_nova() {
     let builder = PolicyBuilder {
-        enforce_scope: false,
         enforce_new_defaults: false,
         ..PolicyBuilder::default()
     };

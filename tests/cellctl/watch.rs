@@ -1,6 +1,7 @@
 //! `cells watch`: a process that stays, keeps its mappings current, and is told to look again by a signal.
 
-use nova_tests::Running;
+use conformance::Redis;
+use nova_tests::{Cellctl, Running};
 use serde_json::Value;
 
 use crate::cloud::TestCloud;
@@ -91,9 +92,57 @@ async fn sighup_puts_a_changed_allow_list_in_force_and_a_broken_one_not() {
 async fn a_change_is_seen_without_a_signal_when_its_time_has_come() {
     let cloud = TestCloud::usual().await;
     let mut watch = cloud
-        .cellctl(&["--format", "json", "cells", "watch", "--every", "0.2"])
+        .cellctl(&["--format", "jsonl", "cells", "watch", "--every", "0.2"])
         .start();
     watch.document(|event| event["action"] == "mapping/reload");
     move_bus(&cloud, "cell3").await;
     watch.document(is("mapping/change", "cell3"));
+}
+
+#[tokio::test]
+async fn an_announced_change_is_seen_at_once_and_one_under_another_key_is_not() {
+    let cloud = TestCloud::usual().await;
+    let redis = Redis::start().await.unwrap();
+    let key = |name: &str| {
+        let path = cloud.folder.path().join(name);
+        let path = path.to_str().unwrap().to_owned();
+        let made = Cellctl::new(["keys", "push", "--out", &path]).run();
+        assert_eq!(made.code, Some(0), "{made:?}");
+        let again = Cellctl::new(["keys", "push", "--out", &path]).run();
+        assert_eq!(again.code, Some(2), "it is not written over: {again:?}");
+        path
+    };
+    let (ours, another) = (key("push.key"), key("other.key"));
+    let announce = |key: &str| {
+        let words = ["--format", "json", "cells", "announce", "--push-key", key];
+        let ended = Cellctl::new(words)
+            .env("CELLCTL_PUSH", redis.url().expose())
+            .run();
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended.json()["listeners"].as_u64().unwrap()
+    };
+    let mut watch = cloud
+        .cellctl(&["--format", "json", "cells", "watch", "--every", "3600"])
+        .args(["--push-key", &ours])
+        .env("CELLCTL_PUSH", redis.url().expose())
+        .start();
+    while announce(&another) == 0 {}
+    watch.document(|event| event["action"] == "cache/suspect");
+    watch.document(|event| event["action"] == "mapping/reload");
+    move_bus(&cloud, "cell2").await;
+    announce(&another);
+    assert_eq!(announce(&ours), 1);
+    let invalidated = watch.document(|event| event["action"] == "cache/invalidate");
+    let changed = watch.document(is("mapping/change", "cell2"));
+    // The one under another key came first, and led to nothing: the change is the very next thing.
+    let number = |event: &Value| event["sequence"].as_u64().unwrap();
+    assert_eq!(number(&changed), number(&invalidated) + 1);
+
+    let nowhere = Cellctl::new(["cells", "announce", "--push-key", &ours]).run();
+    assert_eq!(nowhere.code, Some(2), "{nowhere:?}");
+    let unreachable = Cellctl::new(["cells", "announce", "--push-key", &ours])
+        .args(["--push", "redis://u:hunter2@127.0.0.1:1/"])
+        .run();
+    assert_eq!(unreachable.code, Some(3), "{unreachable:?}");
+    assert!(!unreachable.everything().contains("hunter2"));
 }

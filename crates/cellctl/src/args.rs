@@ -163,8 +163,34 @@ pub(crate) enum CellsCommand {
     /// Print an allow-list that lets today's mappings pass and nothing else
     AllowList,
     /// Keep the mappings current, as a service does, and print what happens to them: one line for each event, with
-    /// --format json one JSON document for each. SIGHUP reads the allow-list and the mappings again; ends at SIGTERM
+    /// --format json or jsonl one JSON document for each. SIGHUP reads the allow-list and the mappings again; ends at SIGTERM
     Watch(Watch),
+    /// Tell every process that listens that a mapping was changed, so that it looks at once
+    Announce(Announce),
+}
+
+/// Where changed mappings are announced.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// The Redis that carries announcements: redis://user:password@host:port/, or rediss:// for TLS. Better given by the
+    /// environment: other users can see a command line
+    #[arg(long, value_name = "URL", env = "CELLCTL_PUSH", hide_env_values = true)]
+    pub(crate) push: Option<String>,
+    /// The key that announcements are signed with (`keys push` makes one)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) push_key: Option<PathBuf>,
+    /// The channel's name
+    #[arg(long, value_name = "NAME", default_value = "nova_cells.invalidations")]
+    pub(crate) push_channel: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Announce {
+    /// The cell whose mapping was changed; all of them where none is named
+    #[arg(long, value_name = "UUID")]
+    pub(crate) cell: Option<String>,
+    #[command(flatten)]
+    pub(crate) push: Push,
 }
 
 #[derive(Debug, Args)]
@@ -172,6 +198,8 @@ pub(crate) struct Watch {
     /// Seconds between two loads of the mappings when nothing else asks for one
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub(crate) every: Duration,
+    #[command(flatten)]
+    pub(crate) push: Push,
 }
 
 #[derive(Debug, Subcommand)]
@@ -180,6 +208,12 @@ pub(crate) enum KeysCommand {
     Generate {
         /// Where the two files go; existing ones are never written over
         #[arg(long, value_name = "PREFIX")]
+        out: PathBuf,
+    },
+    /// Make the key that announcements of changed mappings are signed with, for those who announce and who listen
+    Push {
+        /// Where it goes; an existing file is never written over
+        #[arg(long, value_name = "FILE")]
         out: PathBuf,
     },
 }

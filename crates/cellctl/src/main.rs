@@ -6,6 +6,7 @@ mod commands;
 mod exit;
 mod oslo_conf;
 mod output;
+mod push;
 mod revision_key;
 mod trust;
 

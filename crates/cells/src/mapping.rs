@@ -105,6 +105,12 @@ impl CellMapping {
                 kind,
             }));
         }
+        if raw.disabled && id.is_some_and(CellId::is_cell0) {
+            problems.push(Problem {
+                field: Field::Disabled,
+                kind: ProblemKind::Cell0Disabled,
+            });
+        }
         InvalidMapping::unless_none(problems)?;
         let (Some(id), Some(database), Some(transport)) = (id, database, transport) else {
             return Err(InvalidMapping::one(Field::Row, ProblemKind::Missing));
@@ -362,9 +368,13 @@ mod tests {
     }
 
     #[test]
-    fn cell0_has_no_bus_and_no_other_cell_goes_without() {
+    fn cell0_has_no_bus_and_is_never_disabled_and_no_other_cell_goes_without() {
         let zero = CellId::CELL0.to_string();
-        assert!(parse(&raw(&zero, "sqlite:///c0", "none:///")).is_ok());
+        let mut cell0 = raw(&zero, "sqlite:///c0", "none:///");
+        assert!(parse(&cell0).is_ok());
+        cell0.disabled = true;
+        let refused = parse(&cell0).unwrap_err().to_string();
+        assert!(refused.contains("disabled: cell0 cannot"), "{refused}");
         assert!(parse(&raw(&zero, "sqlite:///c0", "rabbit://h/")).is_err());
         assert!(parse(&raw(CELL1, "sqlite:///c1", "none:///")).is_err());
     }

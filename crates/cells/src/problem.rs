@@ -17,6 +17,8 @@ pub enum Field {
     Database,
     /// `transport_url`
     Transport,
+    /// `disabled`
+    Disabled,
     /// The row as a part of the set: another row has the same uuid, database or bus.
     Row,
 }
@@ -30,6 +32,7 @@ impl Field {
             Self::Name => "name",
             Self::Database => "database_connection",
             Self::Transport => "transport_url",
+            Self::Disabled => "disabled",
             Self::Row => "row",
         }
     }
@@ -114,6 +117,9 @@ pub enum ProblemKind {
     /// cell0 must not have a bus.
     #[error("cell0 has no bus, so its transport is `none:///`")]
     Cell0Bus,
+    /// cell0 is where failed builds are looked up; `nova-manage` never disables it.
+    #[error("cell0 cannot be disabled")]
+    Cell0Disabled,
     /// Only cell0 may do without a bus.
     #[error("only cell0 may have the transport `none`")]
     NoBus,

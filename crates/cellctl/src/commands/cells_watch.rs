@@ -1,9 +1,10 @@
 //! `cellctl cells watch`: keeps the mappings of a cloud current as a service does, and tells what happens to them, until
-//! it is stopped. SIGHUP makes it read the allow-list and the mappings again.
+//! it is stopped. SIGHUP makes it read the allow-list and the mappings again, and so does an announcement.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use cells::{CacheEvent, CachePolicy, Cells};
+use cells::{CacheEvent, CachePolicy, Cells, GatePolicy, InvalidationGate, SystemClock};
 use connect::{Caretaker, CaretakerPolicy, NovaConnector};
 use context::AuditOutcome;
 use serde::Serialize;
@@ -16,6 +17,7 @@ use crate::args::{Format, Global, Watch};
 use crate::cloud::Cloud;
 use crate::exit::{CliError, Exit};
 use crate::output::{self, Reader};
+use crate::push;
 use crate::trust;
 
 /// One event: one line of JSON.
@@ -39,6 +41,7 @@ struct Cell {
 const SHOWN_WITHIN: Duration = Duration::from_millis(50);
 
 pub(crate) async fn run(global: &Global, watch: &Watch) -> Result<Exit, CliError> {
+    let channel = push::channel(&watch.push)?;
     let policy = CachePolicy {
         reload_every: watch.every,
         ..CachePolicy::default()
@@ -51,14 +54,20 @@ pub(crate) async fn run(global: &Global, watch: &Watch) -> Result<Exit, CliError
         ..CaretakerPolicy::default()
     };
     let reread = reread_allow_list(global, cloud.cells.clone());
-    let _caretaker = Caretaker::start(&cloud.cells, caretaking)
+    let mut caretaker = Caretaker::start(&cloud.cells, caretaking)
         .on_hangup(reread)
         .map_err(system)?;
-    tokio::select! {
+    if let Some((place, key)) = channel {
+        let gate = InvalidationGate::new(key, GatePolicy::default(), Arc::new(SystemClock));
+        caretaker = caretaker.follow(place, gate);
+    }
+    let ended = tokio::select! {
         shown = show(&cloud.cells, global.format) => shown,
         _ = stopped.recv() => Ok(Exit::Complete),
         _ = tokio::signal::ctrl_c() => Ok(Exit::Complete),
-    }
+    };
+    drop(caretaker);
+    ended
 }
 
 /// Puts the allow-list's file in force as it is now. One that cannot be used leaves the list in force as it was.

@@ -19,7 +19,10 @@ const PROMISED: &[(&str, &[&str])] = &[
     ("nova-context", &[]),
     ("nova-cells", &[]),
     ("nova-scatter", &["thread", "tokio"]),
-    ("nova-connect", &["mysql", "postgres", "sqlite"]),
+    (
+        "nova-connect",
+        &["mysql", "postgres", "rabbitmq", "redis", "sqlite"],
+    ),
 ];
 
 /// Builds each library in each feature set.

@@ -9,7 +9,7 @@
 //! cells that misbehave as they are told; [`mod@faults`] breaks connections to real servers; [`sim`] plays whole scenarios on
 //! simulated time.
 //!
-//! [`MariaDb`], [`Postgres`] and [`Redis`] are real servers, private and gone with their handle (feature `servers`, likewise on).
+//! [`MariaDb`], [`Postgres`], [`RabbitMq`] and [`Redis`] are real servers, private and gone with their handle (feature `servers`, likewise on).
 //!
 //! ```
 //! # #[cfg(feature = "cloud")]
@@ -43,4 +43,4 @@ pub use cloud::{
     Population, Rng, ServerSeed, Store, alter, write_cell,
 };
 #[cfg(feature = "servers")]
-pub use servers::{MariaDb, PASSWORD, Postgres, Redis, ServerError, ServerTls, USER};
+pub use servers::{MariaDb, PASSWORD, Postgres, RabbitMq, Redis, ServerError, ServerTls, USER};

@@ -31,6 +31,7 @@ impl Addresses {
         }
     }
 
+    #[cfg(feature = "_server")]
     /// Any: for places that this host's own configuration names.
     pub(crate) fn any() -> Self {
         Self {

@@ -37,11 +37,13 @@ impl CellConnector for NovaConnector {
     }
 
     fn open_messaging(&self, mapping: &CellMapping) -> Result<CellBus, CellError> {
-        CellBus::open(mapping.transport(), &self.in_process)
+        CellBus::of_cell(mapping, &self.options, &self.in_process)
     }
 
-    fn abandon(&self, database: &CellDb, _messaging: Option<&CellBus>) {
-        // A bus inside this process has no password that could be old.
+    fn abandon(&self, database: &CellDb, messaging: Option<&CellBus>) {
         database.close();
+        if let Some(bus) = messaging {
+            bus.close();
+        }
     }
 }

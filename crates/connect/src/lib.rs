@@ -29,7 +29,7 @@
 
 mod options;
 
-#[cfg(feature = "_server")]
+#[cfg(any(feature = "_server", feature = "_broker"))]
 mod address;
 
 mod bus;
@@ -45,11 +45,14 @@ mod nova_api;
 #[cfg(feature = "redis")]
 mod push;
 
-pub use bus::{BusTarget, CallError, CellBus, Endpoint, RemoteError, RpcRequest, Serving};
+pub use bus::{
+    Answer, Arrived, BusTarget, CallError, CarriedContext, CellBus, ContextRefused, Endpoint,
+    RemoteError, Reply, ReplyTo, RpcRequest, Serving, Unreadable, read_reply, read_request,
+};
 pub use caretaker::{Caretaker, CaretakerPolicy};
 pub use connector::NovaConnector;
 pub use database::{CellDb, DbSession, Holder, Record, RowStream, classify};
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
-pub use options::ConnectorOptions;
+pub use options::{ConnectorOptions, QueueProfile, Queues};
 #[cfg(feature = "redis")]
 pub use push::{Announcer, PushError, RedisPush};

@@ -24,6 +24,34 @@ pub struct ConnectorOptions {
     pub held_long: Duration,
     /// Messages that wait for one server of an in-process bus before senders are refused.
     pub bus_queue: usize,
+    /// The exchange of all topics, `control_exchange` of oslo.messaging.
+    pub bus_exchange: String,
+    /// What kind of queues are declared, where the transport URL does not say.
+    pub bus_queues: QueueProfile,
+    /// Calls with a longer budget than this ask the server for signs of life, and end when none came for this long.
+    /// Whole seconds, at least 2.
+    pub bus_monitor: Duration,
+}
+
+/// Which queues RabbitMQ is to keep. Everybody on one bus has to use the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueProfile {
+    /// The queues of topics: `amqp_durable_queues`, `rabbit_quorum_queue`.
+    pub topics: Queues,
+    /// The queues of replies and fanouts: `rabbit_transient_quorum_queue`. They expire in any case.
+    pub replies: Queues,
+}
+
+/// One kind of queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Queues {
+    /// Gone with the broker: oslo.messaging's default. RabbitMQ 4.3 and later refuse them (W-36).
+    #[default]
+    Transient,
+    /// There again after a restart.
+    Durable,
+    /// The same, on most of the brokers of a cluster.
+    Quorum,
 }
 
 impl Default for ConnectorOptions {
@@ -38,6 +66,9 @@ impl Default for ConnectorOptions {
             idle_age: Duration::from_secs(60),
             held_long: Duration::from_secs(60),
             bus_queue: 1024,
+            bus_exchange: "nova".into(),
+            bus_queues: QueueProfile::default(),
+            bus_monitor: Duration::from_secs(60),
         }
     }
 }

@@ -254,6 +254,7 @@ async fn a_full_queue_refuses_and_a_stopped_server_is_forgotten() {
     }
 }
 
+#[cfg(not(feature = "redis"))]
 #[tokio::test]
 async fn a_broker_without_a_connector_opens_and_says_so_when_used() {
     let connector = NovaConnector::default();

@@ -23,8 +23,8 @@ wait "$server" 2>/dev/null
 kill "$late" 2>/dev/null
 "#;
 
-/// Longest time until a server takes connections, on a busy machine.
-const READY: Duration = Duration::from_secs(60);
+/// Longest time until a server takes connections, on a busy machine. RabbitMQ computes for five seconds until it does.
+const READY: Duration = Duration::from_secs(120);
 
 /// What is started, and how one knows it has.
 #[derive(Debug, Clone)]

@@ -9,11 +9,13 @@ mod guarded;
 mod mariadb;
 mod packages;
 mod postgres;
+mod rabbitmq;
 mod redis;
 mod setup;
 
 pub use error::ServerError;
 pub use mariadb::MariaDb;
 pub use postgres::Postgres;
+pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use setup::{PASSWORD, ServerTls, USER};

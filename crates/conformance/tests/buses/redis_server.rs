@@ -1,8 +1,8 @@
 //! The private Redis itself: who comes in, and what is left after it was killed.
 
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, cmd};
 use nova_conformance::{PASSWORD, Redis, USER};
-use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo, RedisResult, cmd};
 
 async fn connection(server: &Redis, password: &str) -> RedisResult<MultiplexedConnection> {
     let login = RedisConnectionInfo::default()

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cells::{BrokerKind, CellError, ErrorClass, TransportLocation};
+use cells::{Broker, BrokerKind, CellError, CellMapping, ErrorClass, TransportLocation};
 use context::Deadline;
 use serde_json::Value;
 
 use super::in_process::InProcessBuses;
 use super::message::{BusTarget, CallError, Endpoint, RpcRequest};
-use super::transport::{Absent, Serving, Transport};
+use super::transport::{Refusing, Serving, Transport};
+use crate::options::ConnectorOptions;
 
 /// A cell's bus. Cheap to clone; clones share the connection. Opening one waits for nothing.
 #[derive(Clone)]
@@ -19,29 +20,35 @@ pub struct CellBus {
 }
 
 impl CellBus {
-    /// A handle on the bus at this place.
+    /// A handle on a cell's bus.
     ///
     /// # Errors
     /// [`ErrorClass::Configuration`] for `none:///`, which is no bus. Callers do not get here: a cell without a bus has no
     /// messaging leg.
-    pub(crate) fn open(
-        location: &TransportLocation,
+    pub(crate) fn of_cell(
+        mapping: &CellMapping,
+        options: &ConnectorOptions,
         in_process: &InProcessBuses,
     ) -> Result<Self, CellError> {
+        let location = mapping.transport();
         let transport: Arc<dyn Transport> = match location {
             TransportLocation::None => {
                 return Err(CellError::new(ErrorClass::Configuration, "there is no bus"));
             }
             TransportLocation::InProcess { name } => in_process.bus(name),
-            TransportLocation::Broker(broker) => Arc::new(Absent(match broker.kind {
-                BrokerKind::Rabbit => "RabbitMQ",
-                BrokerKind::Redis | BrokerKind::RedisTls => "Redis",
-            })),
+            TransportLocation::Broker(broker) => {
+                open(broker, mapping, options).unwrap_or_else(|error| Arc::new(Refusing(error)))
+            }
         };
         Ok(Self {
             transport,
             masked: location.to_string().into(),
         })
+    }
+
+    /// Closes its connections. Calls that wait fail.
+    pub(crate) fn close(&self) {
+        self.transport.close();
     }
 
     /// Asks whether the bus takes messages: connects and logs in.
@@ -55,7 +62,8 @@ impl CellBus {
         self.transport.check(deadline).await
     }
 
-    /// Sends a request and waits for its answer. The request expires with the deadline, wherever it is by then.
+    /// Sends a request and waits for its answer. The request expires with the deadline, wherever it is by then. Where that
+    /// is farther off than [`ConnectorOptions::bus_monitor`], the server has to give signs of life while it works.
     ///
     /// # Errors
     /// [`CallError::Remote`] with what the other side said, [`CallError::Bus`] where no answer came.
@@ -71,10 +79,11 @@ impl CellBus {
         self.transport.call(target, request, deadline).await
     }
 
-    /// Sends a request that nobody answers. `Ok` says the bus has it, not that it was executed.
+    /// Sends a request that nobody answers. `Ok` says the bus has it, not that it was executed. On a broker it does not
+    /// expire: the deadline is for sending it.
     ///
     /// # Errors
-    /// [`CellError`] where the bus did not take it by the deadline.
+    /// [`CellError`] where the bus did not take it by the deadline, and where no server has ever listened on the topic.
     ///
     /// # Cancel safety
     /// A dropped cast may have been sent.
@@ -122,6 +131,46 @@ impl CellBus {
             .serve(topic.into(), server.into(), endpoint, deadline)
             .await
     }
+}
+
+/// What speaks to a broker, where this build has it.
+fn open(
+    broker: &Broker,
+    mapping: &CellMapping,
+    options: &ConnectorOptions,
+) -> Result<Arc<dyn Transport>, CellError> {
+    match broker.kind {
+        BrokerKind::Rabbit => rabbit(broker, mapping, options),
+        BrokerKind::Redis | BrokerKind::RedisTls => redis(broker, mapping, options),
+    }
+}
+
+#[cfg(feature = "rabbitmq")]
+use super::rabbit::open as rabbit;
+#[cfg(feature = "redis")]
+use super::redis::open as redis;
+
+#[cfg(not(feature = "rabbitmq"))]
+fn rabbit(
+    _: &Broker,
+    _: &CellMapping,
+    _: &ConnectorOptions,
+) -> Result<Arc<dyn Transport>, CellError> {
+    absent("this build has no RabbitMQ connector")
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(
+    _: &Broker,
+    _: &CellMapping,
+    _: &ConnectorOptions,
+) -> Result<Arc<dyn Transport>, CellError> {
+    absent("this build has no Redis connector")
+}
+
+#[cfg(not(all(feature = "rabbitmq", feature = "redis")))]
+fn absent(detail: &'static str) -> Result<Arc<dyn Transport>, CellError> {
+    Err(CellError::new(ErrorClass::Configuration, detail))
 }
 
 impl fmt::Debug for CellBus {

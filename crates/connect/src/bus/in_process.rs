@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 
+use super::dispatch::{AT_ONCE, dispatch};
 use super::message::{BusTarget, CallError, Endpoint, RemoteError, RpcRequest};
 use super::transport::{Serving, Transport};
 
@@ -136,11 +137,12 @@ impl Transport for InProcess {
         match timeout_at(deadline.instant().into(), answer).await {
             Ok(Ok(Ok(value))) => Ok(value),
             Ok(Ok(Err(error))) => Err(CallError::Remote(error)),
-            Ok(Err(_)) => Err(CallError::Bus(CellError::new(
+            // The server lets go of a request at the end of its budget, too.
+            Ok(Err(_)) if !deadline.remaining().is_zero() => Err(CallError::Bus(CellError::new(
                 ErrorClass::Unreachable,
                 "the server stopped before it answered",
             ))),
-            Err(_) => Err(CallError::Bus(CellError::new(
+            Ok(Err(_)) | Err(_) => Err(CallError::Bus(CellError::new(
                 ErrorClass::Timeout,
                 "no answer within the budget",
             ))),
@@ -201,9 +203,6 @@ impl Transport for InProcess {
     }
 }
 
-/// Requests that one server works on at once (`executor_thread_pool_size` of oslo.messaging).
-const AT_ONCE: usize = 64;
-
 async fn serve(endpoint: Arc<dyn Endpoint>, mut deliveries: mpsc::Receiver<Delivery>) {
     // Dropped with this task, and every request in it.
     let mut running = JoinSet::new();
@@ -233,7 +232,7 @@ async fn answer(endpoint: Arc<dyn Endpoint>, delivery: Delivery) {
     if deadline.remaining().is_zero() {
         return;
     }
-    let work = endpoint.handle(request, deadline);
+    let work = dispatch(&*endpoint, request, deadline);
     match reply {
         // Nobody waits for a cast, so only its own expiry while queued counts.
         None => drop(work.await),

@@ -5,6 +5,8 @@ use cells::CellError;
 use context::Deadline;
 use serde_json::{Map, Value};
 
+use super::carried::CarriedContext;
+
 /// Who a request is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BusTarget {
@@ -35,7 +37,7 @@ impl BusTarget {
 }
 
 /// One request, as oslo.messaging has them (nova-facts 7.3).
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub struct RpcRequest {
     /// The endpoint's namespace; the null one where there is none.
     pub namespace: Option<String>,
@@ -45,8 +47,8 @@ pub struct RpcRequest {
     pub method: String,
     /// The arguments by name.
     pub args: Map<String, Value>,
-    /// The request context, by its keys without `_context_`. May hold a token.
-    pub context: Map<String, Value>,
+    /// The request context. On arrival it is its sender's word, until it is read with a policy.
+    pub context: CarriedContext,
 }
 
 impl RpcRequest {
@@ -58,7 +60,7 @@ impl RpcRequest {
             version: "1.0".into(),
             method: method.into(),
             args,
-            context: Map::new(),
+            context: CarriedContext::default(),
         }
     }
 }
@@ -79,11 +81,11 @@ impl std::fmt::Debug for RpcRequest {
 #[error("the remote side answered with {class}")]
 #[non_exhaustive]
 pub struct RemoteError {
-    /// The name of its exception.
+    /// The name of its exception, cut to 255 characters.
     pub class: String,
-    /// The module that exception is in.
+    /// The module that exception is in, likewise.
     pub module: String,
-    /// Its message. May hold anything; not part of `Display`.
+    /// Its message, cut to 8192 characters. May hold anything; not part of `Display`.
     pub message: String,
 }
 
@@ -94,6 +96,16 @@ impl RemoteError {
         Self {
             class: class.into(),
             module: "nova.exception".into(),
+            message: message.into(),
+        }
+    }
+
+    /// An error of a class in another module than Nova's exceptions.
+    #[must_use]
+    pub fn of(module: &str, class: &str, message: impl Into<String>) -> Self {
+        Self {
+            class: class.into(),
+            module: module.into(),
             message: message.into(),
         }
     }
@@ -112,8 +124,21 @@ pub enum CallError {
 }
 
 /// Serves requests of one topic.
+///
+/// Requests of another namespace or of a version that is not served do not reach it, nor do methods whose names begin with
+/// an underscore: they are answered as oslo.messaging answers them.
 #[async_trait]
 pub trait Endpoint: Send + Sync + 'static {
+    /// The namespace it serves; the null one where there is none.
+    fn namespace(&self) -> Option<&str> {
+        None
+    }
+
+    /// The newest version it serves, `X.Y`: requests of the same major version and no newer minor one reach it.
+    fn version(&self) -> &str {
+        "1.0"
+    }
+
     /// Answers one request. The result of a cast or a fanout goes nowhere.
     ///
     /// # Errors

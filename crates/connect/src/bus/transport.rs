@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use cells::{CellError, ErrorClass};
+use cells::CellError;
 use context::Deadline;
 use serde_json::Value;
 use tokio::task::AbortHandle;
@@ -43,6 +43,9 @@ pub(crate) trait Transport: Send + Sync {
         endpoint: Arc<dyn Endpoint>,
         deadline: Deadline,
     ) -> Result<Serving, CellError>;
+
+    /// Closes what is open, since its place or password is no longer right. Must not block.
+    fn close(&self) {}
 }
 
 /// A server that runs until this is dropped.
@@ -63,34 +66,25 @@ impl fmt::Debug for Serving {
     }
 }
 
-/// A broker that this build cannot speak to: opens like any other and says so at the first use.
-pub(crate) struct Absent(pub(crate) &'static str);
-
-impl Absent {
-    fn error(&self) -> CellError {
-        CellError::new(
-            ErrorClass::Configuration,
-            format!("this build has no {} connector", self.0),
-        )
-    }
-}
+/// A bus that cannot be used, whoever asks: it opens like any other and says so at the first use.
+pub(crate) struct Refusing(pub(crate) CellError);
 
 #[async_trait]
-impl Transport for Absent {
+impl Transport for Refusing {
     async fn check(&self, _: Deadline) -> Result<(), CellError> {
-        Err(self.error())
+        Err(self.0.clone())
     }
 
     async fn call(&self, _: BusTarget, _: RpcRequest, _: Deadline) -> Result<Value, CallError> {
-        Err(CallError::Bus(self.error()))
+        Err(CallError::Bus(self.0.clone()))
     }
 
     async fn cast(&self, _: BusTarget, _: RpcRequest, _: Deadline) -> Result<(), CellError> {
-        Err(self.error())
+        Err(self.0.clone())
     }
 
     async fn fanout(&self, _: String, _: RpcRequest, _: Deadline) -> Result<(), CellError> {
-        Err(self.error())
+        Err(self.0.clone())
     }
 
     async fn serve(
@@ -100,6 +94,6 @@ impl Transport for Absent {
         _: Arc<dyn Endpoint>,
         _: Deadline,
     ) -> Result<Serving, CellError> {
-        Err(self.error())
+        Err(self.0.clone())
     }
 }

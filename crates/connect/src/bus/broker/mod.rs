@@ -1,0 +1,16 @@
+//! What the transports to brokers share: a socket to an address that was checked, TLS as the mapping asks for it, calls
+//! that wait for their answers, and messages that were seen before.
+
+mod dial;
+mod failure;
+mod options;
+mod seen;
+mod tls;
+mod waiting;
+
+pub(super) use dial::{Cut, dial, in_some_order};
+pub(super) use failure::{out_of_time, worse};
+pub(super) use options::{is_true, option};
+pub(super) use seen::Seen;
+pub(super) use tls::{Tls, server_name};
+pub(super) use waiting::Waiting;

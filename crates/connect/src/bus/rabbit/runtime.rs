@@ -1,0 +1,64 @@
+//! What the driver runs on: tokio, with its log turned off. At its finest level it writes down the frames that it throws
+//! away, and those hold requests, tokens, and the answer to the broker's question for the password.
+
+use std::cell::RefCell;
+use std::future::Future;
+
+use async_rs::traits::Executor;
+use async_rs::util::{RuntimeParts, Task};
+use async_rs::{Runtime, Tokio};
+use tracing::instrument::{WithDispatch, WithSubscriber};
+use tracing::subscriber::{DefaultGuard, NoSubscriber};
+
+/// The kit that the driver gets.
+pub(super) type Kit = RuntimeParts<Quiet, Tokio>;
+
+/// Tasks of the current runtime that log nothing.
+#[derive(Debug, Clone)]
+pub(super) struct Quiet(Tokio);
+
+/// The current runtime, for the driver.
+pub(super) fn current() -> Runtime<Kit> {
+    let tokio = Tokio::current();
+    Runtime::new(RuntimeParts::new(Quiet(tokio.clone()), tokio))
+}
+
+/// The same work, without a log.
+pub(super) fn quiet<F: Future>(work: F) -> WithDispatch<F> {
+    work.with_subscriber(NoSubscriber::default())
+}
+
+/// Turns this thread's log off for the rest of its life: for threads that the driver starts.
+pub(super) fn quieten_thread() {
+    thread_local! {
+        static SILENCE: RefCell<Option<DefaultGuard>> = const { RefCell::new(None) };
+    }
+    SILENCE.with(|silence| {
+        let mut silence = silence.borrow_mut();
+        if silence.is_none() {
+            *silence = Some(tracing::subscriber::set_default(NoSubscriber::default()));
+        }
+    });
+}
+
+impl Executor for Quiet {
+    type Task<T: Send + 'static> = <Tokio as Executor>::Task<T>;
+
+    fn block_on<T, F: Future<Output = T>>(&self, work: F) -> T {
+        self.0.block_on(work)
+    }
+
+    fn spawn<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
+        &self,
+        work: F,
+    ) -> Task<Self::Task<T>> {
+        self.0.spawn(quiet(work))
+    }
+
+    fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
+        &self,
+        work: F,
+    ) -> Task<Self::Task<T>> {
+        self.0.spawn_blocking(work)
+    }
+}

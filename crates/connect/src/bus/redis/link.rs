@@ -1,0 +1,156 @@
+//! One connection to Redis: made within a budget over a socket of our own, and ended with this handle.
+
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo};
+use cells::{Broker, BrokerHost, CellError, CellMapping, ErrorClass, Leg, SecretText};
+use context::Deadline;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::AbortHandle;
+use tokio::time::{timeout, timeout_at};
+use tokio_rustls::TlsConnector;
+
+use super::classify::classify;
+use super::keys::Keys;
+use crate::address::Addresses;
+use crate::bus::broker::{Cut, Tls, dial, in_some_order, out_of_time, server_name, worse};
+use crate::options::ConnectorOptions;
+
+/// Where a Redis is and how it is used.
+pub(super) struct Place {
+    hosts: Vec<BrokerHost>,
+    database: i64,
+    addresses: Addresses,
+    tls: Option<Tls>,
+    pub(super) connect_timeout: Duration,
+    pub(super) keys: Keys,
+    /// Requests that may wait in one stream.
+    pub(super) queue: usize,
+    pub(super) monitor: Duration,
+}
+
+impl Place {
+    pub(super) fn new(
+        broker: &Broker,
+        mapping: &CellMapping,
+        options: &ConnectorOptions,
+    ) -> Result<Self, CellError> {
+        let database = match broker.virtual_host.as_str() {
+            "/" => Ok(0),
+            number => number.parse(),
+        };
+        Ok(Self {
+            hosts: broker.hosts.clone(),
+            database: database.map_err(|error| CellError::new(ErrorClass::Configuration, error))?,
+            addresses: Addresses::of_cell(mapping, Leg::Transport),
+            tls: Tls::of(broker),
+            connect_timeout: options.connect_timeout,
+            keys: Keys::new(&options.bus_exchange),
+            queue: options.bus_queue.max(1),
+            monitor: Duration::from_secs(options.bus_monitor.as_secs().max(2)),
+        })
+    }
+}
+
+pub(super) struct Link {
+    connection: MultiplexedConnection,
+    driver: AbortHandle,
+    _cut: Cut,
+}
+
+impl Link {
+    /// Connects to one of the hosts and logs in.
+    pub(super) async fn open(place: &Place, deadline: Deadline) -> Result<Self, CellError> {
+        let mut failed = None;
+        let hosts = in_some_order(&place.hosts);
+        let mut left = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
+        for host in hosts {
+            // One that is silent leaves the others their share.
+            let share = (deadline.remaining() / left).min(place.connect_timeout);
+            left -= 1;
+            match timeout(share, Self::to(place, host)).await {
+                Ok(Ok(link)) => return Ok(link),
+                Ok(Err(error)) => failed = Some(worse(failed, error)),
+                Err(_) => failed = Some(worse(failed, out_of_time("no connection in time"))),
+            }
+        }
+        Err(failed.unwrap_or_else(|| out_of_time("no connection in time")))
+    }
+
+    async fn to(place: &Place, host: &BrokerHost) -> Result<Self, CellError> {
+        let (socket, cut) = dial(&place.addresses, host).await?;
+        // The driver's options are made for one connection: they hold the password in clear.
+        let mut login = RedisConnectionInfo::default().set_db(place.database);
+        if let Some(user) = &host.user {
+            login = login.set_username(user);
+        }
+        if let Some(password) = host.password.as_ref().map(SecretText::expose) {
+            login = login.set_password(password);
+        }
+        match &place.tls {
+            None => Self::over(&login, socket, cut).await,
+            Some(tls) => {
+                let connector = TlsConnector::from(tls.config().await?);
+                let shaken = connector.connect(server_name(&host.host)?, socket).await;
+                let shaken = shaken.map_err(|error| CellError::new(ErrorClass::Tls, error))?;
+                Self::over(&login, shaken, cut).await
+            }
+        }
+    }
+
+    async fn over(
+        login: &RedisConnectionInfo,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        cut: Cut,
+    ) -> Result<Self, CellError> {
+        // Every wait is bounded here, by its own budget.
+        let config = AsyncConnectionConfig::new().set_response_timeout(None);
+        let (connection, driver) = MultiplexedConnection::new_with_config(login, stream, config)
+            .await
+            .map_err(classify)?;
+        Ok(Self {
+            connection,
+            driver: tokio::spawn(driver).abort_handle(),
+            _cut: cut,
+        })
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        !self.driver.is_finished()
+    }
+
+    /// Asks Redis and waits, no longer than the deadline.
+    pub(super) async fn ask<T: FromRedisValue>(
+        &self,
+        command: &Cmd,
+        deadline: Deadline,
+    ) -> Result<T, CellError> {
+        let mut connection = self.connection.clone();
+        let asked = command.query_async::<T>(&mut connection);
+        match timeout_at(deadline.instant().into(), asked).await {
+            Ok(answer) => answer.map_err(classify),
+            Err(_) => Err(out_of_time("Redis did not answer within the budget")),
+        }
+    }
+
+    /// The same for several commands.
+    pub(super) async fn all(
+        &self,
+        commands: &Pipeline,
+        deadline: Deadline,
+    ) -> Result<(), CellError> {
+        let mut connection = self.connection.clone();
+        let asked = commands.query_async::<()>(&mut connection);
+        match timeout_at(deadline.instant().into(), asked).await {
+            Ok(answer) => answer.map_err(classify),
+            Err(_) => Err(out_of_time("Redis did not answer within the budget")),
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}

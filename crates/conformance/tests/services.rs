@@ -41,11 +41,11 @@ fn servers_stay_up_until_told_otherwise_and_end_with_their_keeper() {
         String::from_utf8_lossy(&up.stderr)
     );
     let env = text(&services("env", folder));
-    for name in ["MARIADB", "POSTGRES", "REDIS"] {
+    for name in ["MARIADB", "POSTGRES", "REDIS", "RABBITMQ"] {
         assert!(env.contains(&format!("export NOVA_{name}_URL='")), "{env}");
     }
     let listening = ports(&env);
-    assert!(listening.len() >= 3 && listening.iter().copied().all(answers));
+    assert!(listening.len() == 4 && listening.iter().copied().all(answers));
     // Asked again, nothing is started anew.
     assert_eq!(ports(&text(&services("up", folder))), listening);
 

@@ -13,11 +13,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use nova_conformance::{MariaDb, Postgres, Redis, ServerError};
+use nova_conformance::{MariaDb, Postgres, RabbitMq, Redis, ServerError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Their databases, each on both database servers.
 const DATABASES: [&str; 4] = ["nova_api", "nova_cell0", "nova_cell1", "nova_cell2"];
+
+/// The broker's virtual hosts, one for each cell with a bus.
+const VIRTUAL_HOSTS: [&str; 2] = ["nova_cell1", "nova_cell2"];
 
 /// Longest time for all servers to get ready, an installation of their packages included.
 const READY: Duration = Duration::from_secs(300);
@@ -167,20 +170,23 @@ struct Servers {
     mariadb: MariaDb,
     postgres: Postgres,
     redis: Redis,
+    rabbitmq: RabbitMq,
 }
 
 impl Servers {
     /// All at once: each mostly waits for its own disk.
     async fn start() -> Result<Self, ServerError> {
-        let (mariadb, postgres, redis) = tokio::try_join!(
+        let (mariadb, postgres, redis, rabbitmq) = tokio::try_join!(
             MariaDb::start(&DATABASES),
             Postgres::start(&DATABASES),
-            Redis::start()
+            Redis::start(),
+            RabbitMq::start(&VIRTUAL_HOSTS)
         )?;
         Ok(Self {
             mariadb,
             postgres,
             redis,
+            rabbitmq,
         })
     }
 
@@ -190,6 +196,7 @@ impl Servers {
             ("MARIADB", self.mariadb.url(database)),
             ("POSTGRES", self.postgres.url(database)),
             ("REDIS", self.redis.url()),
+            ("RABBITMQ", self.rabbitmq.url(VIRTUAL_HOSTS[0])),
         ]
         .map(|(name, url)| format!("export NOVA_{name}_URL='{}'\n", url.expose()))
         .concat()

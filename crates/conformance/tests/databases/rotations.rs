@@ -60,7 +60,11 @@ pub(crate) async fn suite(server: &impl Server) {
     let source = Changing(Arc::new(Mutex::new(with_login(&direct, "rotated0", "p0"))));
     let cells = Cells::new(
         source.clone(),
-        NovaConnector::new(ConnectorOptions::default()),
+        // Few connections: each rotation logs in anew for all of them, and a debug build takes its time for that.
+        NovaConnector::new(ConnectorOptions {
+            pool_size: 2,
+            ..ConnectorOptions::default()
+        }),
         UrlDefaults::default(),
         RevisionKey::ephemeral().unwrap(),
     );

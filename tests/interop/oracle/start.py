@@ -51,8 +51,5 @@ def handlers():
         'database_url': locations.database_url,
         'transport_url': locations.transport_url,
         'mapping': locations.mapping,
-        'servers.cells': servers.cells,
-        'servers.fill': servers.fill,
-        'servers.without_nulls': servers.without_nulls,
         'servers.listed': servers.listed,
     }

@@ -1,4 +1,4 @@
-//! A cloud that the real `nova-manage` makes, in SQLite files: empty tables, mapped cells, nothing of ours.
+//! A cloud that the real `nova-manage` makes, in SQLite files or on a server: empty tables, mapped cells, nothing of ours.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,10 +7,12 @@ use tempfile::TempDir;
 
 use crate::peers::Peers;
 
-/// The databases of `nova_api`, cell0 and some cells; gone with the value.
+/// The databases of `nova_api`, cell0 and some cells; the files are gone with the value.
 #[derive(Debug)]
 pub struct NovaCloud {
     folder: TempDir,
+    /// Of `nova_api`, and then of cell0 and each further cell.
+    urls: Vec<String>,
 }
 
 impl NovaCloud {
@@ -20,40 +22,57 @@ impl NovaCloud {
     /// Where a command fails; with what it said.
     #[must_use]
     pub fn create(peers: &Peers, cells: usize) -> Self {
-        let folder = match tempfile::tempdir() {
-            Ok(folder) => folder,
-            Err(error) => panic!("no temporary folder: {error}"),
-        };
-        let cloud = Self { folder };
-        let names: Vec<String> = (0..=cells).map(|at| format!("cell{at}")).collect();
-        for name in &names {
-            cloud.configure(name);
+        let folder = folder();
+        let file = |name: String| url(&folder.path().join(format!("nova_{name}.sqlite")));
+        let cells = (0..=cells).map(|at| format!("cell{at}"));
+        let urls = std::iter::once("api".to_owned()).chain(cells).map(file);
+        let urls = urls.collect();
+        Self::made(peers, folder, urls)
+    }
+
+    /// The same in databases that are there and empty, given as Nova writes their URLs: `nova_api` first, then cell0's.
+    ///
+    /// # Panics
+    /// As [`create`](Self::create).
+    #[must_use]
+    pub fn create_on(peers: &Peers, urls: Vec<String>) -> Self {
+        Self::made(peers, folder(), urls)
+    }
+
+    fn made(peers: &Peers, folder: TempDir, urls: Vec<String>) -> Self {
+        let cloud = Self { folder, urls };
+        let names: Vec<String> = (0..cloud.urls.len() - 1)
+            .map(|at| format!("cell{at}"))
+            .collect();
+        for (name, url) in names.iter().zip(&cloud.urls[1..]) {
+            cloud.configure(name, url);
         }
         let run = |cell: &str, words: &[&str]| cloud.manage(peers, cell, words);
         run("cell0", &["api_db", "sync"]);
-        let cell0 = cloud.url("cell0");
         run(
             "cell0",
-            &["cell_v2", "map_cell0", "--database_connection", &cell0],
+            &[
+                "cell_v2",
+                "map_cell0",
+                "--database_connection",
+                &cloud.urls[1],
+            ],
         );
-        // Each of these has a file of its own.
+        // Each of these has a database of its own.
         std::thread::scope(|scope| {
             for name in &names {
                 scope.spawn(|| run(name, &["db", "sync", "--local_cell"]));
             }
         });
-        for name in names.iter().skip(1) {
-            let (database, bus) = (
-                cloud.url(name),
-                format!("rabbit://nova:secret@127.0.0.1/{name}"),
-            );
+        for (name, database) in names.iter().zip(&cloud.urls[1..]).skip(1) {
+            let bus = format!("rabbit://nova:secret@127.0.0.1/{name}");
             let create = [
                 "cell_v2",
                 "create_cell",
                 "--name",
                 name,
                 "--database_connection",
-                &database,
+                database,
                 "--transport-url",
                 &bus,
             ];
@@ -62,10 +81,10 @@ impl NovaCloud {
         cloud
     }
 
-    /// The file of `nova_api`.
+    /// The URLs of `nova_api`, and then of cell0 and each further cell.
     #[must_use]
-    pub fn api(&self) -> PathBuf {
-        self.folder.path().join("nova_api.sqlite")
+    pub fn urls(&self) -> &[String] {
+        &self.urls
     }
 
     /// The nova.conf of an API service: cell0 is its own database.
@@ -74,13 +93,10 @@ impl NovaCloud {
         self.folder.path().join("cell0.conf")
     }
 
-    fn url(&self, cell: &str) -> String {
-        url(&self.folder.path().join(format!("nova_{cell}.sqlite")))
-    }
-
-    fn configure(&self, cell: &str) {
+    fn configure(&self, cell: &str, own: &str) {
         let folder = self.folder.path().display();
-        let (api, own) = (url(&self.api()), self.url(cell));
+        // A dollar sign begins a reference to another option.
+        let (api, own) = (self.urls[0].replace('$', "$$"), own.replace('$', "$$"));
         let text = format!(
             "[DEFAULT]\nstate_path = {folder}\nmy_ip = 127.0.0.1\nhost = oracle\ntransport_url = rabbit://127.0.0.1/\n\
              [oslo_concurrency]\nlock_path = {folder}\n[oslo_policy]\npolicy_file = {folder}/there-is-none.yaml\n\
@@ -110,6 +126,13 @@ impl NovaCloud {
             ),
             Err(error) => panic!("nova-manage cannot run: {error}"),
         }
+    }
+}
+
+fn folder() -> TempDir {
+    match tempfile::tempdir() {
+        Ok(folder) => folder,
+        Err(error) => panic!("no temporary folder: {error}"),
     }
 }
 

@@ -14,6 +14,8 @@ mod differential;
 #[cfg(test)]
 mod down_cells;
 #[cfg(test)]
+mod fidelity;
+#[cfg(test)]
 mod filters;
 #[cfg(test)]
 mod markers;

@@ -111,17 +111,7 @@ impl Stage {
         api.create_api().await.unwrap();
         api.map(&mapped).await.unwrap();
         let dialect = api.dialect();
-        let api = NovaApi::open(&urls[CELLS + 1], &ConnectorOptions::default()).unwrap();
-        let cells = Cells::new(
-            api,
-            NovaConnector::default(),
-            UrlDefaults::default(),
-            RevisionKey::from_bytes(b"test"),
-        );
-        cells
-            .refresh(Deadline::after(Duration::from_secs(10)))
-            .await
-            .unwrap();
+        let cells = opened(&urls[CELLS + 1]).await;
         Self {
             dialect,
             cells,
@@ -157,6 +147,19 @@ impl Stage {
         let sql = format!("SELECT uuid FROM instances WHERE {condition} ORDER BY {order}");
         self.union.uuids(&sql).await.unwrap()
     }
+}
+
+/// The cells that this API database maps.
+pub(crate) async fn opened(api: &SecretText) -> Cells<NovaConnector> {
+    let cells = Cells::new(
+        NovaApi::open(api, &ConnectorOptions::default()).unwrap(),
+        NovaConnector::default(),
+        UrlDefaults::default(),
+        RevisionKey::from_bytes(b"test"),
+    );
+    let deadline = Deadline::after(Duration::from_secs(10));
+    cells.refresh(deadline).await.unwrap();
+    cells
 }
 
 /// Living and visible, as every list is by default.

@@ -68,6 +68,9 @@ pub enum CursorError {
     /// Made by a version that wrote cursors otherwise.
     #[error("a cursor of another version")]
     Version,
+    /// Signed longer ago than cursors are good for; the list must be begun again.
+    #[error("the cursor is too old")]
+    Expired,
     /// Made for another filter, another order, or somebody else's servers.
     #[error("a cursor of another query")]
     OtherQuery,

@@ -11,6 +11,7 @@ mod count;
 mod gather;
 mod one;
 mod servers;
+mod statements;
 mod stubs;
 
 pub use batch::BatchStrategy;

@@ -17,4 +17,5 @@ pub use dialect::TextOrder;
 pub(crate) use collation::{Collation, TextRule, text_rule};
 pub(crate) use fetch::{fetch_count, fetch_one, fetch_page};
 pub(crate) use range::Range;
+pub(crate) use select::{page, segments_of};
 pub(crate) use writer::Sql;

@@ -1,0 +1,296 @@
+//! P9, and P5 and P6 on real MariaDB: lists of servers over three cells of ten thousand, beside one plain query per cell run
+//! at the same time over sqlx; and a million servers over ten cells of SQLite, listed in bounded memory.
+
+#![expect(
+    clippy::expect_used,
+    clippy::cast_precision_loss,
+    reason = "a bench that cannot go on has no figure to give"
+)]
+
+mod peers;
+
+use std::time::{Duration, Instant};
+
+use cells::{Cells, RevisionKey, SecretText, UrlDefaults};
+use connect::{ConnectorOptions, NovaApi, NovaConnector};
+use context::{Deadline, Identity, RequestContext, Roles};
+use instances::{DownCells, ServerQuery, Servers};
+use nova_conformance::{CloudBuilder, MariaDb, USER};
+use peers::{load, median, row};
+use scatter::TokioExecutor;
+use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor};
+
+const CELLS: [&str; 4] = ["nova_cell0", "nova_cell1", "nova_cell2", "nova_cell3"];
+/// The columns that a list shows.
+const COLUMNS: &str = "id, uuid, display_name, project_id, user_id, vm_state, host, created_at, updated_at, launched_at, deleted";
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
+}
+
+async fn cells_of(api: &SecretText) -> Cells<NovaConnector> {
+    let api = NovaApi::open(api, &ConnectorOptions::default()).expect("the API database");
+    let key = RevisionKey::from_bytes(b"bench");
+    let cells = Cells::new(api, NovaConnector::default(), UrlDefaults::default(), key);
+    let deadline = Deadline::after(Duration::from_secs(20));
+    cells.refresh(deadline).await.expect("mappings");
+    cells
+}
+
+/// The peer: connections that are open already, one plain query in each cell at once, all rows fetched.
+struct Plain(Vec<MySqlConnection>);
+
+impl Plain {
+    async fn open(server: &MariaDb) -> Self {
+        let mut connections = Vec::new();
+        for cell in CELLS {
+            let options = MySqlConnectOptions::new()
+                .host("127.0.0.1")
+                .port(server.port())
+                .username(USER)
+                .password(nova_conformance::PASSWORD)
+                .database(cell);
+            let connection = MySqlConnection::connect_with(&options).await;
+            connections.push(connection.expect("a connection"));
+        }
+        Self(connections)
+    }
+
+    /// How long the slowest of the plain queries took.
+    async fn newest(&mut self, rows: u32) -> f64 {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM instances WHERE deleted = 0 AND (hidden = 0 OR hidden IS NULL) \
+             ORDER BY created_at DESC, id DESC LIMIT {rows}"
+        );
+        let mut queries = tokio::task::JoinSet::new();
+        let begun = Instant::now();
+        for mut connection in self.0.drain(..) {
+            let sql = sql.clone();
+            queries.spawn(async move {
+                let query = sqlx::query(AssertSqlSafe(sql.as_str()));
+                let rows = query.fetch_all(&mut connection).await.expect("rows");
+                std::hint::black_box(rows.len());
+                connection
+            });
+        }
+        while let Some(connection) = queries.join_next().await {
+            self.0.push(connection.expect("a query"));
+        }
+        millis(begun.elapsed())
+    }
+}
+
+async fn on_mariadb() {
+    let databases = ["nova_api", CELLS[0], CELLS[1], CELLS[2], CELLS[3]];
+    let server = MariaDb::start(&databases).await.expect("MariaDB");
+    let urls = CELLS.map(|cell| server.url(cell));
+    let cloud = CloudBuilder::new().servers(33_400).projects(20);
+    let placed = cloud
+        .build_on(&server.url("nova_api"), &urls)
+        .await
+        .expect("a cloud");
+    let seen =
+        |server: &&nova_conformance::ServerSeed| server.deleted == 0 && server.hidden != Some(true);
+    let all = placed
+        .cells
+        .iter()
+        .flat_map(|(_, servers)| servers)
+        .filter(seen)
+        .count();
+    let cells = cells_of(&server.url("nova_api")).await;
+    let ctx = RequestContext::for_background("bench", Identity::default(), Roles::admin());
+    let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+    let mut plain = Plain::open(&server).await;
+
+    for rows in [1000, 50] {
+        let query = ServerQuery {
+            limit: rows,
+            ..ServerQuery::default()
+        };
+        let (mut ours, mut peer) = (Vec::new(), Vec::new());
+        for _ in 0..15 {
+            let begun = Instant::now();
+            let page = servers.list(&query, DownCells::Fail).await.expect("a page");
+            ours.push(millis(begun.elapsed()));
+            assert_eq!(page.servers.len(), rows as usize);
+            peer.push(plain.newest(rows).await);
+        }
+        row(
+            &format!("P9 list {rows}"),
+            median(ours),
+            "ms",
+            Some(median(peer)),
+        );
+    }
+    // Nova's figures on a quiet machine of this size, rows only.
+    for (size, nova) in [(1000, 8_200.0), (50, 46_300.0)] {
+        let mut query = ServerQuery {
+            limit: size,
+            ..ServerQuery::default()
+        };
+        let begun = Instant::now();
+        let mut listed = 0;
+        loop {
+            let page = servers.list(&query, DownCells::Fail).await.expect("a page");
+            listed += page.servers.len();
+            match page.next_marker {
+                Some(marker) => query.marker = Some(marker),
+                None => break,
+            }
+        }
+        assert_eq!(listed, all);
+        row(
+            &format!("P9 walk {all} by {size}, by marker"),
+            millis(begun.elapsed()),
+            "ms",
+            Some(nova),
+        );
+    }
+    let counts = placed
+        .cells
+        .iter()
+        .map(|(_, servers)| servers.iter().filter(seen).count());
+    let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+    sick(&server, servers, counts.collect()).await;
+}
+
+/// One cell's table is locked.
+async fn sick(
+    server: &MariaDb,
+    servers: Servers<'_, NovaConnector, TokioExecutor>,
+    counts: Vec<usize>,
+) {
+    let options = MySqlConnectOptions::new()
+        .host("127.0.0.1")
+        .port(server.port())
+        .username("root")
+        .database(CELLS[2]);
+    let mut holder = MySqlConnection::connect_with(&options).await.expect("root");
+    holder
+        .execute("LOCK TABLES instances WRITE")
+        .await
+        .expect("a lock");
+    let query = ServerQuery {
+        limit: 40_000,
+        ..ServerQuery::default()
+    };
+    let begun = Instant::now();
+    let servers = servers.timeout(Duration::from_secs(2));
+    let page = servers.list(&query, DownCells::Skip).await;
+    let took = millis(begun.elapsed());
+    let page = page.expect("a partial page");
+    let healthy: usize = counts
+        .iter()
+        .enumerate()
+        .filter(|(at, _)| *at != 2)
+        .map(|(_, n)| n)
+        .sum();
+    assert_eq!(
+        page.servers.len(),
+        healthy,
+        "every row of the healthy cells"
+    );
+    assert_eq!(page.counts().answered, counts.len() - 1);
+    row(
+        "P6 one table locked, budget 2 s, all rows of the others",
+        took,
+        "ms",
+        Some(2_000.0),
+    );
+    holder.close().await.expect("the lock is gone");
+}
+
+/// What the kernel says that this process holds.
+fn resident_kib(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(field))
+        .expect("the field");
+    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().expect("a number")
+}
+
+/// A list that is as long as `SERVERS_LONG` says, or a tenth of a million.
+async fn long() {
+    let wanted = std::env::var("SERVERS_LONG").ok();
+    let wanted: u64 = wanted.map_or(100_000, |text| {
+        text.parse().expect("SERVERS_LONG is a number")
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let url = |name: String| {
+        SecretText::new(format!(
+            "sqlite:///{}/{name}.sqlite",
+            folder.path().display()
+        ))
+    };
+    let databases: Vec<SecretText> = (0..=10).map(|at| url(format!("cell{at}"))).collect();
+    // In a process of its own: what making them takes is not what listing takes.
+    if std::env::var_os("SERVERS_LONG_AT").is_none() {
+        let cloud = CloudBuilder::new().servers(wanted).projects(50);
+        let _placed = cloud
+            .build_on(&url("api".into()), &databases)
+            .await
+            .expect("a cloud");
+        let program = std::env::current_exe().expect("this program");
+        let done = std::process::Command::new(program)
+            .env("SERVERS_LONG_AT", url("api".into()).expose())
+            .status();
+        assert!(done.expect("a process").success());
+    }
+}
+
+async fn listed_at(api: &str) {
+    let cells = cells_of(&SecretText::new(api.to_owned())).await;
+    let ctx = RequestContext::for_background("bench", Identity::default(), Roles::admin());
+    let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+    let query = ServerQuery {
+        limit: 5_000,
+        ..ServerQuery::default()
+    };
+    let begun = Instant::now();
+    let mut page = servers.list(&query, DownCells::Fail).await.expect("a page");
+    let mut listed = page.servers.len();
+    while page.cursor.has_next() {
+        let cursor = page.cursor.clone();
+        page = servers
+            .list_after(&query, &cursor, DownCells::Fail)
+            .await
+            .expect("a page");
+        listed += page.servers.len();
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    row(
+        &format!("list of {listed} over 10 cells, by 5000"),
+        listed as f64 / seconds,
+        "servers/s",
+        None,
+    );
+    row(
+        &format!("memory of a list of {listed}"),
+        resident_kib("VmHWM") / 1024.0,
+        "MiB",
+        Some(64.0),
+    );
+}
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    if let Ok(api) = std::env::var("SERVERS_LONG_AT") {
+        runtime
+            .block_on(runtime.spawn(async move { listed_at(&api).await }))
+            .expect("a list");
+        return;
+    }
+    runtime.block_on(async {
+        load();
+        on_mariadb().await;
+        long().await;
+        load();
+    });
+}

@@ -54,7 +54,8 @@
 //!
 //! # What it cannot do
 //! Tokens and passwords are wiped where this crate holds them, header values and bodies when the HTTP client drops them;
-//! the client's own write and read buffers, and TLS's, are not wiped.
+//! the client's own write and read buffers, and TLS's, are not wiped. A process whose global allocator wipes
+//! what is freed gets rid of those, too; a test searches the memory of one.
 
 mod error;
 mod trust;

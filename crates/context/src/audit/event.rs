@@ -2,11 +2,14 @@
 //!
 //! Plain data; where it goes is a sink's matter.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
 use std::panic::Location;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
-use uuid::Uuid;
+use uuid::{Builder, Uuid};
 
 use super::class::AuditClass;
 use crate::id::{ProjectId, RequestId, UserId};
@@ -50,12 +53,26 @@ pub struct AuditEvent {
     pub location: Option<&'static Location<'static>>,
 }
 
+/// Identifies an event among all, in the form of a random UUID: a number put through keyed hashes whose keys this process
+/// drew once. Drawing 16 bytes anew would be a system call, half the cost of an event.
+fn next_id() -> Uuid {
+    static KEYS: OnceLock<[RandomState; 2]> = OnceLock::new();
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let keys = KEYS.get_or_init(|| [RandomState::new(), RandomState::new()]);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut bytes = [0; 16];
+    for (half, key) in bytes.chunks_exact_mut(8).zip(keys) {
+        half.copy_from_slice(&key.hash_one(count).to_be_bytes());
+    }
+    Builder::from_random_bytes(bytes).into_uuid()
+}
+
 impl AuditEvent {
     /// An event of this action and outcome, now, with nothing else known yet.
     #[must_use]
     pub fn new(action: &'static str, outcome: AuditOutcome) -> Self {
         Self {
-            id: Uuid::new_v4(),
+            id: next_id(),
             time: SystemTime::now(),
             action,
             outcome,
@@ -102,5 +119,21 @@ impl AuditEvent {
     #[must_use]
     pub fn class(&self) -> AuditClass {
         AuditClass::of(self.action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_event_has_an_id_of_its_own_in_the_form_of_a_random_one() {
+        let ids: HashSet<Uuid> = (0..10_000)
+            .map(|_| AuditEvent::new("a/b", AuditOutcome::Success).id)
+            .collect();
+        assert_eq!(ids.len(), 10_000);
+        assert!(ids.iter().all(|id| id.get_version_num() == 4));
     }
 }

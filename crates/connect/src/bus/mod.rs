@@ -8,6 +8,10 @@ mod dispatch;
 mod handle;
 mod in_process;
 mod message;
+#[cfg_attr(
+    not(any(test, feature = "_broker")),
+    expect(unused, reason = "nothing is written without a broker")
+)]
 mod oslo;
 mod transport;
 

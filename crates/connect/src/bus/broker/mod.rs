@@ -4,13 +4,16 @@
 mod dial;
 mod failure;
 mod options;
+#[cfg(feature = "rabbitmq")]
 mod seen;
 mod tls;
 mod waiting;
 
 pub(super) use dial::{Cut, dial, in_some_order};
 pub(super) use failure::{out_of_time, worse};
+#[cfg(feature = "rabbitmq")]
 pub(super) use options::{is_true, option};
+#[cfg(feature = "rabbitmq")]
 pub(super) use seen::Seen;
 pub(super) use tls::{Tls, server_name};
 pub(super) use waiting::Waiting;

@@ -1,6 +1,8 @@
 //! The options in a transport URL's query, as oslo.config reads them.
 
-use cells::{Broker, CellError, ErrorClass};
+use cells::Broker;
+#[cfg(feature = "rabbitmq")]
+use cells::{CellError, ErrorClass};
 
 /// One option's value.
 pub(in crate::bus) fn option<'b>(broker: &'b Broker, name: &str) -> Option<&'b str> {
@@ -14,6 +16,7 @@ pub(in crate::bus) fn option<'b>(broker: &'b Broker, name: &str) -> Option<&'b s
 ///
 /// # Errors
 /// Configuration, where it is neither on nor off.
+#[cfg(feature = "rabbitmq")]
 pub(in crate::bus) fn is_true(broker: &Broker, name: &str) -> Result<Option<bool>, CellError> {
     let Some(value) = option(broker, name) else {
         return Ok(None);

@@ -1,5 +1,7 @@
 //! Cursors of server lists: the text as it comes, and the bytes under a good signature.
 
+use std::time::SystemTime;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use instances::{CursorKey, SortBy, Stamp, Status};
@@ -17,8 +19,13 @@ pub(crate) fn run(data: &[u8]) {
         }
         words(text);
     }
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, KEY), data);
-    let signed = URL_SAFE_NO_PAD.encode([tag.as_ref(), data].concat());
+    // Behind the signature stands when it was made.
+    let issued = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs());
+    let content = [&issued.to_be_bytes(), data].concat();
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, KEY), &content);
+    let signed = URL_SAFE_NO_PAD.encode([tag.as_ref(), &content].concat());
     let other = CursorKey::from_bytes(b"another");
     assert!(other.open(&signed).is_err(), "another key's cursor");
     match key.open(&signed) {

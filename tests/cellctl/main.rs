@@ -8,6 +8,7 @@
 mod cloud;
 
 mod bad_input;
+mod buses;
 mod cells;
 mod demo;
 mod rows;

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::ci::Closing;
-use crate::project::Project;
+use crate::project::{Project, items};
 use crate::test;
 
 /// What must have been compared, and in how many cases at least.
@@ -25,6 +25,7 @@ const PROMISED: &[(&str, u64)] = &[
     ("template", 2000),
     ("servers-sqlite", 400),
     ("servers-mariadb", 400),
+    ("messaging", 20),
 ];
 
 /// Installs what is missing, asks, and closes with the figures.
@@ -48,6 +49,7 @@ pub(crate) fn run(project: &Project) -> Result<Closing> {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("nothing says that `{domain}` was compared"))?;
         closing.push(figures(domain, *at_least, &text)?);
+        closing.extend(measured(domain, &text)?);
     }
     for line in &closing {
         println!("{line}");
@@ -76,6 +78,16 @@ fn figures(domain: &str, at_least: u64, text: &str) -> Result<String> {
         "interop: {domain:<17} {cases:>6} cases, {agreed:>6} alike, {:>5} explained by {kinds} listed differences",
         cases - agreed
     ))
+}
+
+/// What was measured beside the comparison, as lines of their own.
+fn measured(domain: &str, text: &str) -> Result<Vec<String>> {
+    let figures: Value = serde_json::from_str(text)
+        .with_context(|| format!("the figures of `{domain}` are not JSON"))?;
+    let lines = items(&figures["measured"]).map(crate::project::text);
+    Ok(lines
+        .map(|line| format!("interop: {domain:<14} {line}"))
+        .collect())
 }
 
 /// A virtual environment with exactly the pinned packages; nothing to do where one of these pins is there already.
@@ -155,7 +167,6 @@ fn python(project: &Project) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::project::items;
 
     #[test]
     fn figures_are_one_line() {

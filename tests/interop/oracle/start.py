@@ -40,6 +40,7 @@ def handlers():
     import contexts
     import headers
     import locations
+    import messaging
     import policies
     import servers
     return {
@@ -51,5 +52,11 @@ def handlers():
         'database_url': locations.database_url,
         'transport_url': locations.transport_url,
         'mapping': locations.mapping,
+        'rpc.serve': messaging.serve,
+        'rpc.noted': messaging.noted,
+        'rpc.stop': messaging.stop,
+        'rpc.call': messaging.call,
+        'rpc.cast': messaging.cast,
+        'rpc.timed': messaging.timed,
         'servers.listed': servers.listed,
     }

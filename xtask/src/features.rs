@@ -6,6 +6,8 @@
 //! used: it rewrites the manifests while it runs, and is not needed where the resolver (version 2 and later) leaves
 //! dev-dependencies' features out of a `--lib` build.
 
+use std::collections::BTreeSet;
+
 use anyhow::{Result, bail, ensure};
 use serde_json::Value;
 
@@ -32,6 +34,10 @@ pub(crate) fn run(project: &Project) -> Result<Closing> {
     tools::component(project, "clippy", "clippy --version")?;
     let hack = tools::need(project, &HACK)?;
     let mut cmd = project.cmd(hack, "hack clippy --each-feature --lib --locked --quiet");
+    // What the public features share is nobody's to ask for.
+    for inner in inner(&libraries) {
+        cmd = cmd.arg("--exclude-features").arg(inner);
+    }
     for (name, _) in &libraries {
         cmd = cmd.arg("--package").arg(name);
     }
@@ -56,6 +62,15 @@ fn libraries<'a>(packages: impl Iterator<Item = &'a Value>) -> Vec<Library> {
                 features.map_or_else(Vec::new, |map| map.keys().cloned().collect()),
             )
         })
+        .collect()
+}
+
+/// Features that only other features name: they begin with an underscore.
+fn inner(libraries: &[Library]) -> BTreeSet<&str> {
+    let features = libraries.iter().flat_map(|(_, features)| features);
+    features
+        .map(String::as_str)
+        .filter(|name| name.starts_with('_'))
         .collect()
 }
 

@@ -9,7 +9,7 @@ pub(in crate::bus) fn out_of_time(what: &'static str) -> CellError {
 
 /// Of two hosts' failures, the one that says more: a refused login is an operator's to mend, a host that is down is what
 /// the others are for.
-pub(in crate::bus) fn worse(one: Option<CellError>, other: CellError) -> CellError {
+pub(super) fn worse(one: Option<CellError>, other: CellError) -> CellError {
     let weight = |error: &CellError| match error.class() {
         ErrorClass::Unreachable => 0,
         ErrorClass::Timeout => 1,

@@ -9,8 +9,8 @@ mod seen;
 mod tls;
 mod waiting;
 
-pub(super) use dial::{Cut, dial, in_some_order};
-pub(super) use failure::{out_of_time, worse};
+pub(super) use dial::{Cut, dial, first_of};
+pub(super) use failure::out_of_time;
 #[cfg(feature = "rabbitmq")]
 pub(super) use options::{is_true, option};
 #[cfg(feature = "rabbitmq")]

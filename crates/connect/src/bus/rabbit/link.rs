@@ -19,7 +19,7 @@ use super::login::Login;
 use super::place::Place;
 use super::runtime::{self, quiet};
 use super::{CLOSING, topology};
-use crate::bus::broker::{Cut, dial, in_some_order, out_of_time, server_name, worse};
+use crate::bus::broker::{Cut, dial, first_of, out_of_time, server_name};
 
 pub(super) struct Link {
     /// Taken when dropped.
@@ -34,20 +34,8 @@ pub(super) struct Link {
 impl Link {
     /// Connects to one of the hosts and logs in.
     pub(super) async fn open(place: &Place, deadline: Deadline) -> Result<Self, CellError> {
-        let mut failed = None;
-        let hosts = in_some_order(&place.hosts);
-        let mut left = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-        for host in hosts {
-            // One that is silent leaves the others their share.
-            let share = (deadline.remaining() / left).min(place.connect_timeout);
-            left -= 1;
-            match timeout(share, Self::to(place, host)).await {
-                Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error)) => failed = Some(worse(failed, error)),
-                Err(_) => failed = Some(worse(failed, out_of_time("no connection in time"))),
-            }
-        }
-        Err(failed.unwrap_or_else(|| out_of_time("no connection in time")))
+        let to = |host| Self::to(place, host);
+        first_of(&place.hosts, place.connect_timeout, deadline, to).await
     }
 
     async fn to(place: &Place, host: &BrokerHost) -> Result<Self, CellError> {

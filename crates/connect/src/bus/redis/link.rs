@@ -8,13 +8,13 @@ use cells::{Broker, BrokerHost, CellError, CellMapping, ErrorClass, Leg, SecretT
 use context::Deadline;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::AbortHandle;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout_at;
 use tokio_rustls::TlsConnector;
 
 use super::classify::classify;
 use super::keys::Keys;
 use crate::address::Addresses;
-use crate::bus::broker::{Cut, Tls, dial, in_some_order, out_of_time, server_name, worse};
+use crate::bus::broker::{Cut, Tls, dial, first_of, out_of_time, server_name};
 use crate::options::ConnectorOptions;
 
 /// Where a Redis is and how it is used.
@@ -62,20 +62,8 @@ pub(super) struct Link {
 impl Link {
     /// Connects to one of the hosts and logs in.
     pub(super) async fn open(place: &Place, deadline: Deadline) -> Result<Self, CellError> {
-        let mut failed = None;
-        let hosts = in_some_order(&place.hosts);
-        let mut left = u32::try_from(hosts.len()).unwrap_or(u32::MAX);
-        for host in hosts {
-            // One that is silent leaves the others their share.
-            let share = (deadline.remaining() / left).min(place.connect_timeout);
-            left -= 1;
-            match timeout(share, Self::to(place, host)).await {
-                Ok(Ok(link)) => return Ok(link),
-                Ok(Err(error)) => failed = Some(worse(failed, error)),
-                Err(_) => failed = Some(worse(failed, out_of_time("no connection in time"))),
-            }
-        }
-        Err(failed.unwrap_or_else(|| out_of_time("no connection in time")))
+        let to = |host| Self::to(place, host);
+        first_of(&place.hosts, place.connect_timeout, deadline, to).await
     }
 
     async fn to(place: &Place, host: &BrokerHost) -> Result<Self, CellError> {

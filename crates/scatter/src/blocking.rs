@@ -14,7 +14,7 @@ use crate::executor::{AbandonJob, BlockingExecutor, Job};
 use crate::flight::{Shared, panicked, untargeted};
 use crate::ledger::Ledger;
 use crate::line::{Line, refused};
-use crate::outcome::{Outcome, Stage};
+use crate::outcome::Outcome;
 use crate::report::ScatterReport;
 use crate::scatter::{Scatter, noted, span};
 use crate::seat::Seat;
@@ -181,7 +181,9 @@ where
             return seat.fill(outcome);
         }
     };
-    seat.enter(Stage::Running);
+    if !seat.targeted() {
+        return;
+    }
     let deadline = shared.deadline_from(|| seat.now());
     let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
     let outcome = loop {

@@ -17,7 +17,7 @@ use crate::executor::{AbortTask, AsyncExecutor, Timer};
 use crate::isolation::Effect;
 use crate::ledger::Ledger;
 use crate::line::{Line, refused};
-use crate::outcome::{CellFailure, Outcome, Rejection, Stage};
+use crate::outcome::{CellFailure, Outcome, Rejection};
 use crate::report::ScatterReport;
 use crate::seat::Seat;
 use crate::task::CellTask;
@@ -192,7 +192,9 @@ where
             return seat.fill(outcome);
         }
     };
-    seat.enter(Stage::Running);
+    if !seat.targeted() {
+        return;
+    }
     let deadline = shared.deadline_from(|| seat.now());
     let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
     let outcome = loop {

@@ -43,8 +43,10 @@ impl<T: Send + 'static> Seat<T> {
         self.began
     }
 
-    pub(crate) fn enter(&self, stage: Stage) {
-        self.ledger.enter(self.at, stage);
+    /// The cell is targeted; the work is next. False where nobody waits for it any more, however long targeting took.
+    pub(crate) fn targeted(&self) -> bool {
+        self.ledger.enter(self.at, Stage::Running);
+        !self.ledger.is_given_up(self.at)
     }
 
     pub(crate) fn label(&self) -> &CellLabel {

@@ -2,8 +2,10 @@
 //! `get_instances_sorted`, `get_sorted_with_limit_marker_datetime_same`, `get_paginated_with_uuid_and_other_filter`.
 
 use cells::Selection;
-use instances::{DownCells, ServerFilter, ServerQuery};
-use nova_conformance::CloudBuilder;
+use instances::{BatchStrategy, DownCells, ServerFilter, ServerQuery};
+use nova_conformance::{CloudBuilder, HeldCell};
+use scatter::OutcomeKind;
+use std::time::Duration;
 
 use crate::support::{VISIBLE, World, admin, ids, nasty_world, order_by, sorted, walk};
 
@@ -71,4 +73,45 @@ async fn get_paginated_with_uuid_and_other_filter_never_returns_the_marker() {
     let walked = walk(&world.servers(&ctx), &query, 5).await;
     assert!(!walked.contains(&marker) && !walked.is_empty());
     assert_eq!(walked, after);
+}
+
+/// The first round waits for the hung cell until the budget's end; the others' next rows are there by then all the same.
+#[tokio::test]
+async fn with_failing_middle_cells_what_a_cell_gave_before_is_kept_and_the_cell_is_named() {
+    let world = World::of(CloudBuilder::new().servers(1_200).cells(2)).await;
+    let ctx = admin();
+    let cell = &world.cloud.cells()[1];
+    let query = ServerQuery {
+        limit: 300,
+        ..ServerQuery::default()
+    };
+    let servers = || {
+        let servers = world.servers(&ctx).batch(BatchStrategy::Fixed(100));
+        servers.timeout(Duration::from_secs(4))
+    };
+    let first = servers().list(&query, DownCells::Fail).await.unwrap();
+    let held = HeldCell::hold(cell).await.unwrap();
+    let second = servers()
+        .list_after(&query, &first.cursor, DownCells::Skip)
+        .await
+        .unwrap();
+    let kinds: Vec<OutcomeKind> = second.cells.iter().map(|one| one.outcome.kind()).collect();
+    use OutcomeKind::{Answered, TimedOut};
+    assert_eq!(kinds, [Answered, TimedOut, Answered]);
+    assert_eq!(
+        second.servers.len(),
+        300,
+        "the page is filled by the others"
+    );
+    assert_eq!(second.cursor.missing(), [cell.id()]);
+    held.release().await.unwrap();
+    let owed = servers()
+        .resume(&query, &second.cursor, DownCells::Fail)
+        .await
+        .unwrap();
+    let mut all: Vec<_> = [ids(&first), ids(&second), ids(&owed)].concat();
+    let listed = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), listed, "nothing twice");
 }

@@ -2,16 +2,22 @@
 //!
 //! In rounds, and not through scatter's streaming merge: a page says of each cell up to where it is known (that is what
 //! cursors and `resume` are made of), asks for no row that it may not need (a stream's cells read ahead of their reader),
-//! keeps Nova's batch sizes to the number, and begins anew where cells turn out to order text differently.
+//! keeps Nova's batch sizes to the number, and begins anew where cells turn out to order text differently. What keeps a silent
+//! cell from costing the others their next round is `pace.rs`.
 
 use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use cells::{CellConnector, CellError, CellId, Cells, Choice, ErrorClass};
-use connect::CellDb;
+use cells::{CellConnector, CellError, CellId, CellLabel, Cells, Choice, ErrorClass};
+use connect::{CellDb, DbSession};
 use context::RequestContext;
-use scatter::{AsyncExecutor, CellReport, Outcome, Scatter};
+use futures_util::future::{Either, select};
+use scatter::{
+    AsyncExecutor, CellReport, CellTask, Outcome, Rejection, Scatter, ScatterStream, Timer,
+};
 
 use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
@@ -21,6 +27,7 @@ use crate::sql::{Range, TextOrder, TextRule, fetch_page, text_rule};
 
 use super::batch::BatchStrategy;
 use super::merge::Merge;
+use super::pace::{Pace, Verdict};
 
 /// A cell that is asked, and the stretches of the order that are wanted of it.
 pub(super) struct Asked {
@@ -65,9 +72,9 @@ enum Agreed {
     Nobody,
 }
 
-fn agreed(cells: &[CellReport<(Vec<Row>, TextRule)>]) -> Agreed {
+fn agreed(cells: &[CellReport<Given>]) -> Agreed {
     let rules = cells.iter().filter_map(|cell| match &cell.outcome {
-        Outcome::Answered((_, rule)) => Some(rule),
+        Outcome::Answered(given) => Some(&given.rule),
         _ => None,
     });
     let mut agreed = Agreed::Nobody;
@@ -86,6 +93,120 @@ fn agreed(cells: &[CellReport<(Vec<Row>, TextRule)>]) -> Agreed {
 struct Order {
     ranges: Vec<Range>,
     batch: u32,
+    /// The most that the page could need of it.
+    most: u32,
+}
+
+/// What one cell gave in one round.
+struct Given {
+    rows: Vec<Row>,
+    rule: TextRule,
+    /// How many rows it was asked for in all.
+    asked: u32,
+    /// How long it took to answer, where it then waited for others.
+    took: Option<Duration>,
+}
+
+/// One cell's part in one round.
+async fn give(
+    session: &DbSession,
+    label: &CellLabel,
+    query: &ScopedQuery,
+    order: &Order,
+    rule: TextRule,
+    pace: &Pace,
+) -> Result<Given, CellError> {
+    let began = Instant::now();
+    let rows = read(session, label, query, &order.ranges, &rule, order.batch).await?;
+    let mut given = Given {
+        rows,
+        rule,
+        asked: order.batch,
+        took: None,
+    };
+    let gave_all = given.rows.len() < usize::try_from(order.batch).unwrap_or(usize::MAX);
+    if gave_all || order.batch >= order.most {
+        return Ok(given);
+    }
+    given.took = Some(began.elapsed());
+    if let (Verdict::ReadOn, Some(last)) = (pace.delivered().await, given.rows.last()) {
+        let ranges = remaining(query.order(), &order.ranges, &last.rank.values());
+        let more = order.most - order.batch;
+        // What it has given stands, whatever becomes of this.
+        if let Ok(rows) = read(session, label, query, &ranges, &given.rule, more).await {
+            given.rows.extend(rows);
+            given.asked = order.most;
+        }
+    }
+    Ok(given)
+}
+
+/// Up to so many rows of these stretches.
+async fn read(
+    session: &DbSession,
+    label: &CellLabel,
+    query: &ScopedQuery,
+    ranges: &[Range],
+    rule: &TextRule,
+    limit: u32,
+) -> Result<Vec<Row>, CellError> {
+    let mut rows = Vec::new();
+    for range in ranges {
+        let left = u64::from(limit).saturating_sub(rows.len() as u64);
+        if left == 0 {
+            break;
+        }
+        rows.extend(fetch_page(session, label, query, range, rule, left).await?);
+    }
+    Ok(rows)
+}
+
+/// The reports of one round, in the order of its choices, and how long it took.
+async fn reports_of<C, E, W, F>(
+    mut stream: ScatterStream<'_, E, C, W, Given>,
+    choices: &[Choice],
+    pace: &Pace,
+    mut half: Timer,
+) -> (Vec<CellReport<Given>>, Duration)
+where
+    C: CellConnector,
+    E: AsyncExecutor,
+    W: Fn(CellTask<C>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<Given, CellError>> + Send + 'static,
+{
+    let mut reports: Vec<Option<CellReport<Given>>> = choices.iter().map(|_| None).collect();
+    let mut elapsed = Duration::ZERO;
+    loop {
+        let next = match pace.is_decided() {
+            true => stream.next().await,
+            false => match select(pin!(stream.next()), &mut half).await {
+                Either::Left((next, _)) => next,
+                Either::Right(_) => {
+                    pace.half_time();
+                    continue;
+                }
+            },
+        };
+        let Some(mut report) = next else { break };
+        pace.reported();
+        elapsed = elapsed.max(report.elapsed);
+        if let Outcome::Answered(Given {
+            took: Some(took), ..
+        }) = &report.outcome
+        {
+            report.elapsed = report.queued + *took;
+        }
+        // A row that is there twice has one name, and one of the two is rejected.
+        let bad = matches!(report.outcome, Outcome::Rejected(Rejection::Mapping(_)));
+        let is_it = |(choice, place): &(&Choice, &mut Option<_>)| {
+            let same = *choice.label() == report.cell;
+            same && bad == matches!(choice, Choice::Rejected(_)) && place.is_none()
+        };
+        if let Some((_, place)) = choices.iter().zip(&mut reports).find(is_it) {
+            *place = Some(report);
+        }
+    }
+    (reports.into_iter().flatten().collect(), elapsed)
 }
 
 /// Gathers a page. The request's deadline holds for all rounds together.
@@ -141,48 +262,44 @@ where
                 Order {
                     ranges,
                     batch: size,
+                    most: lacks,
                 },
             ))
         });
         let orders = Arc::new(orders.collect::<HashMap<CellId, Order>>());
-        let choices = dry
-            .iter()
-            .filter_map(|at| asked.get(*at))
-            .map(|cell| cell.choice.clone());
-        let scatter = Scatter::new(ctx, cells, choices.collect()).timeout(budget);
+        let choices = dry.iter().filter_map(|at| asked.get(*at));
+        let choices: Vec<Choice> = choices.map(|cell| cell.choice.clone()).collect();
+        let pace = Arc::new(Pace::new(choices.len()));
+        let scatter = Scatter::new(ctx, cells, choices.clone()).timeout(budget);
         let work = {
-            let query = Arc::clone(&query);
+            let (query, pace) = (Arc::clone(&query), Arc::clone(&pace));
             let agreed = rule.clone();
-            move |task: scatter::CellTask<C>| {
+            move |task: CellTask<C>| {
                 let (query, orders) = (Arc::clone(&query), Arc::clone(&orders));
-                let agreed = agreed.clone();
+                let (agreed, pace) = (agreed.clone(), Arc::clone(&pace));
                 async move {
                     let session = task.cell().database().read_only(task.deadline());
                     let rule = text_rule(&session, query.order(), text).await?;
                     if agreed.is_some_and(|agreed| agreed != rule) {
                         return Err(CellError::new(ErrorClass::Decode, OTHERWISE));
                     }
-                    let mut rows = Vec::new();
                     let Some(order) = orders.get(&task.cell().id()) else {
-                        return Ok((rows, rule));
+                        return Err(CellError::new(
+                            ErrorClass::Internal,
+                            "nothing is asked of it",
+                        ));
                     };
-                    for range in &order.ranges {
-                        let left = u64::from(order.batch).saturating_sub(rows.len() as u64);
-                        if left == 0 {
-                            break;
-                        }
-                        let label = task.cell().label();
-                        let more = fetch_page(&session, label, &query, range, &rule, left);
-                        rows.extend(more.await?);
-                    }
-                    Ok((rows, rule))
+                    give(&session, task.cell().label(), &query, order, rule, &pace).await
                 }
             }
         };
-        let report = scatter.run(executor, work).await;
+        let now = executor.clock().now();
+        let left = ctx.deadline().map(|end| end.remaining_at(now));
+        let half = executor.sleep_until(now + left.unwrap_or(budget).min(budget) / 2);
+        let stream = scatter.stream(executor, work);
+        let (answers, took) = reports_of(stream, &choices, &pace, half).await;
         let begun = elapsed;
-        elapsed += report.elapsed();
-        let answers = report.into_cells();
+        elapsed += took;
         if rule.is_none() {
             match agreed(&answers) {
                 Agreed::On(agreed) => rule = Some(agreed),
@@ -198,8 +315,9 @@ where
             }
         }
         for (at, cell) in dry.into_iter().zip(answers) {
-            let mut report = cell.map(|(rows, _)| {
-                merge.feed(at, rows, usize::try_from(size).unwrap_or(usize::MAX));
+            let mut report = cell.map(|given| {
+                let asked = usize::try_from(given.asked).unwrap_or(usize::MAX);
+                merge.feed(at, given.rows, asked);
                 0
             });
             if !matches!(report.outcome, Outcome::Answered(_)) {

@@ -6,6 +6,7 @@ mod error;
 mod page;
 
 mod merge;
+mod pace;
 
 mod count;
 mod gather;

@@ -172,6 +172,48 @@ async fn mariadb_reads_common_lists_along_novas_indexes() {
     check(Dialect::MariaDb, server.url("nova_api"), cells, reviewed).await;
 }
 
+/// Plans name an index and not how much of it is read: an offset in disguise has the same ones.
+#[tokio::test]
+async fn mariadb_reads_little_more_than_a_page_however_deep_it_is() {
+    let server = MariaDb::start(&["nova_api", "nova_cell0", "nova_cell1"])
+        .await
+        .unwrap();
+    let cells = [server.url("nova_cell0"), server.url("nova_cell1")];
+    let cloud = CloudBuilder::new().servers(6_000);
+    cloud
+        .build_on(&server.url("nova_api"), &cells)
+        .await
+        .unwrap();
+    let world = crate::stage::opened(&server.url("nova_api")).await;
+    let ctx = admin();
+    let servers = Servers::new(&ctx, &world, TokioExecutor::current().unwrap());
+    let far = ServerQuery {
+        limit: 4_000,
+        ..ServerQuery::default()
+    };
+    let page = servers.list(&far, DownCells::Fail).await.unwrap();
+    let statements = far.statements(&ctx, DbBackend::MySql, Some(&page.cursor), 50);
+    let of_values = |statement: &Statement| statement.sql.contains("IS NOT NULL");
+    let mut statements = statements.unwrap().into_iter();
+    let statement = statements.find(of_values).unwrap();
+    let statement = Statement {
+        sql: format!("ANALYZE FORMAT=JSON {}", statement.sql),
+        ..statement
+    };
+    let location = DatabaseLocation::from_url(&cells[1]).unwrap();
+    let db = CellDb::open(&location, &ConnectorOptions::default()).unwrap();
+    let session = db.within(Deadline::after(Duration::from_secs(20)));
+    let rows = session.query_all_raw(statement).await.unwrap();
+    let analyzed: String = rows[0].try_get_by_index(0).unwrap();
+    let read = analyzed.split("\"r_rows\": ").skip(1);
+    let most = read
+        .map(|rest| rest.split([',', '\n']).next().unwrap())
+        .map(|number| number.trim().parse::<f64>().unwrap())
+        .fold(0.0, f64::max);
+    // Some of those it reads are hidden.
+    assert!((50.0..200.0).contains(&most), "{most} rows:\n{analyzed}");
+}
+
 #[tokio::test]
 async fn postgres_reads_common_lists_along_novas_indexes() {
     let server = Postgres::start(&["nova_api", "nova_cell0", "nova_cell1"])

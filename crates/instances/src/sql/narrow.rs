@@ -3,6 +3,7 @@
 use context::ReadDeleted;
 use sea_orm::DbBackend;
 
+use crate::order::SortKey;
 use crate::query::{NameFilter, Owner, ScopedQuery, Status};
 
 use super::writer::Sql;
@@ -11,6 +12,22 @@ use super::writer::Sql;
 const ESCAPE: char = '!';
 
 impl Sql {
+    /// Whether MariaDB should walk its index on (deleted, created_at). To `deleted = 0` it takes the index's first part
+    /// alone, and reads every page from the newest server on (4,861 rows for 50 were counted). To two bounds, with `deleted`
+    /// ordered by as well, it takes the range on both parts: 50 rows for 50. A project's or a user's servers are found along
+    /// their own index, or this one, as MariaDB sees fit.
+    pub(super) fn walks_by_age(&self, query: &ScopedQuery) -> bool {
+        let filter = query.filter();
+        let first = query.order().keys().first().map(|by| by.key);
+        self.backend() == DbBackend::MySql
+            && query.deleted() == ReadDeleted::No
+            && matches!(query.owner(), Owner::Anybody)
+            && filter.project.is_none()
+            && filter.user.is_none()
+            && filter.uuids.is_none()
+            && first == Some(SortKey::CreatedAt)
+    }
+
     /// Adds `WHERE …`. The owner's confinement comes first, whatever else is asked.
     pub(super) fn narrow(&mut self, query: &ScopedQuery) -> &mut Self {
         self.push(" WHERE ");
@@ -27,6 +44,9 @@ impl Sql {
             None => " AND deleted",
         };
         match query.deleted() {
+            ReadDeleted::No if self.walks_by_age(query) => {
+                self.push(" AND deleted >= 0 AND deleted <= 0")
+            }
             ReadDeleted::No => self.push(column).push(" = 0"),
             ReadDeleted::Only => self.push(column).push(" <> 0"),
             ReadDeleted::Yes => self,

@@ -30,11 +30,9 @@ pub(crate) fn page(
 ) -> Statement {
     let mut sql = select(dialect, query);
     segment.narrow(&mut sql, query.order().keys(), range);
-    order_by(
-        &mut sql,
-        segment.ordered(query.order().keys()),
-        segment == Segment::Values,
-    );
+    let keys = segment.ordered(query.order().keys());
+    let by_age = segment == Segment::Values && sql.walks_by_age(query);
+    order_by(&mut sql, keys, segment == Segment::Values, by_age);
     sql.push(" LIMIT ").push(&limit.to_string());
     sql.finish()
 }
@@ -68,15 +66,18 @@ fn select(dialect: Dialect, query: &ScopedQuery) -> Sql {
 }
 
 /// `first_is_there`: the first key is NULL nowhere, and saying where NULLs would go keeps PostgreSQL from its index.
-fn order_by(sql: &mut Sql, keys: &[SortBy], first_is_there: bool) {
+/// `by_age`: the index to walk begins with `deleted`, which is the same in all rows.
+fn order_by(sql: &mut Sql, keys: &[SortBy], first_is_there: bool, by_age: bool) {
     for (at, by) in keys.iter().enumerate() {
-        sql.push(if at == 0 { " ORDER BY " } else { ", " })
-            .key(by.key);
-        sql.push(if by.direction == Direction::Asc {
-            " ASC"
-        } else {
-            " DESC"
-        });
+        let direction = match by.direction {
+            Direction::Asc => " ASC",
+            Direction::Desc => " DESC",
+        };
+        sql.push(if at == 0 { " ORDER BY " } else { ", " });
+        if at == 0 && by_age {
+            sql.push("deleted").push(direction).push(", ");
+        }
+        sql.key(by.key).push(direction);
         if at > 0 || !first_is_there {
             sql.nulls(by.key, by.direction);
         }

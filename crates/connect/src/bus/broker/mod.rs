@@ -3,6 +3,7 @@
 
 mod dial;
 mod failure;
+mod kept;
 mod options;
 #[cfg(feature = "rabbitmq")]
 mod seen;
@@ -11,6 +12,7 @@ mod waiting;
 
 pub(super) use dial::{Cut, dial, first_of};
 pub(super) use failure::out_of_time;
+pub(super) use kept::{Alive, Kept};
 #[cfg(feature = "rabbitmq")]
 pub(super) use options::{is_true, option};
 #[cfg(feature = "rabbitmq")]

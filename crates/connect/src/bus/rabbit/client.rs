@@ -1,85 +1,55 @@
-//! Requests, and the one connection they go over: made when it is needed, and made again when it is lost.
+//! Requests, over the one connection that is kept for them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use cells::{CellError, ErrorClass};
 use context::Deadline;
 use serde_json::Value;
-use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::{Instant, timeout_at};
 
 use super::link::{Link, bounded};
 use super::place::Place;
 use super::publish::{Published, Route, over, publish};
 use super::{replies, topology};
-use crate::bus::broker::{Waiting, out_of_time};
+use crate::bus::broker::{Alive, Kept, Waiting};
 use crate::bus::message::{BusTarget, CallError, RpcRequest};
 use crate::bus::oslo::{self, ReplyTo};
 
 pub(super) struct Client {
     pub(super) place: Place,
-    /// Held while connecting: many callers make one connection.
-    link: AsyncMutex<Option<Arc<Link>>>,
+    link: Kept<Link>,
     pub(super) waiting: Arc<Waiting>,
     /// The same for the client's whole life: a server that still works on a call answers to it, whatever happened to the
     /// connection.
     pub(super) reply_queue: String,
-    closed: Mutex<bool>,
 }
 
 impl Client {
     pub(super) fn new(place: Place) -> Arc<Self> {
         Arc::new(Self {
             place,
-            link: AsyncMutex::new(None),
+            link: Kept::default(),
             waiting: Arc::default(),
             reply_queue: format!("reply_{}", oslo::fresh_id()),
-            closed: Mutex::new(false),
         })
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.link.is_closed()
     }
 
     pub(super) fn close(&self) {
-        *self.closed.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        // Where somebody connects just now, that is noticed afterwards.
-        if let Ok(mut link) = self.link.try_lock() {
-            link.take();
-        }
+        self.link.close();
     }
 
     /// The connection, made if need be.
     pub(super) async fn link(&self, deadline: Deadline) -> Result<Arc<Link>, CellError> {
-        let end: Instant = deadline.instant().into();
-        let Ok(mut link) = timeout_at(end, self.link.lock()).await else {
-            return Err(out_of_time("no connection within the budget"));
-        };
-        self.must_be_open()?;
-        if let Some(link) = link.as_ref().filter(|link| link.is_alive()) {
-            return Ok(Arc::clone(link));
-        }
-        *link = None;
-        let made = Arc::new(Link::open(&self.place, deadline).await?);
-        self.must_be_open()?;
-        *link = Some(Arc::clone(&made));
-        Ok(made)
+        let open = Link::open(&self.place, deadline);
+        self.link.get(deadline, open).await
     }
 
-    fn must_be_open(&self) -> Result<(), CellError> {
-        match self.is_closed() {
-            true => Err(CellError::new(ErrorClass::Unreachable, "the bus is closed")),
-            false => Ok(()),
-        }
-    }
-
-    /// Lets a connection go that is no longer good, unless it was replaced already.
+    /// Lets a connection go that is no longer good.
     pub(super) async fn forget(&self, gone: &Arc<Link>) {
-        let mut link = self.link.lock().await;
-        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, gone)) {
-            *link = None;
-        }
+        self.link.forget(gone).await;
     }
 
     pub(super) async fn check(&self, deadline: Deadline) -> Result<(), CellError> {

@@ -19,7 +19,7 @@ use super::login::Login;
 use super::place::Place;
 use super::runtime::{self, quiet};
 use super::{CLOSING, topology};
-use crate::bus::broker::{Cut, dial, first_of, out_of_time, server_name};
+use crate::bus::broker::{Alive, Cut, dial, first_of, out_of_time, server_name};
 
 pub(super) struct Link {
     /// Taken when dropped.
@@ -29,6 +29,14 @@ pub(super) struct Link {
     /// Set once replies are read over this connection.
     pub(super) replies: OnceCell<()>,
     runtime: Handle,
+}
+
+impl Alive for Link {
+    fn is_alive(&self) -> bool {
+        self.connection()
+            .is_ok_and(|open| open.status().connected())
+            && self.publisher.status().connected()
+    }
 }
 
 impl Link {
@@ -79,12 +87,6 @@ impl Link {
             replies: OnceCell::new(),
             runtime: Handle::current(),
         })
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        self.connection()
-            .is_ok_and(|open| open.status().connected())
-            && self.publisher.status().connected()
     }
 
     /// Whether the broker takes no messages at the moment.

@@ -1,86 +1,52 @@
-//! Requests, and the one connection they go over: made when it is needed, and made again when it is lost.
+//! Requests, over the one connection that is kept for them.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use ::redis::cmd;
 use cells::{CellError, ErrorClass};
 use context::Deadline;
 use serde_json::Value;
-use tokio::sync::Mutex as AsyncMutex;
-use tokio::time::timeout_at;
 
 use super::keys::{FANOUT, SEND};
 use super::link::{Link, Place};
 use super::replies;
-use crate::bus::broker::{Waiting, out_of_time};
+use crate::bus::broker::{Kept, Waiting};
 use crate::bus::message::{BusTarget, CallError, RpcRequest};
 use crate::bus::oslo::{self, ReplyTo};
 
 pub(super) struct Client {
     pub(super) place: Place,
-    /// Held while connecting: many callers make one connection.
-    link: AsyncMutex<Option<Arc<Link>>>,
+    link: Kept<Link>,
     pub(super) waiting: Arc<Waiting>,
     /// The last part of the name of its stream of replies.
     pub(super) id: String,
     /// Whether somebody reads replies.
     pub(super) reading: Mutex<bool>,
-    closed: AtomicBool,
 }
 
 impl Client {
     pub(super) fn new(place: Place) -> Arc<Self> {
         Arc::new(Self {
             place,
-            link: AsyncMutex::new(None),
+            link: Kept::default(),
             waiting: Arc::default(),
             id: oslo::fresh_id(),
             reading: Mutex::new(false),
-            closed: AtomicBool::new(false),
         })
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.link.is_closed()
     }
 
     pub(super) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        // Where somebody connects just now, that is noticed afterwards.
-        if let Ok(mut link) = self.link.try_lock() {
-            link.take();
-        }
+        self.link.close();
     }
 
     /// The connection, made if need be.
     pub(super) async fn link(&self, deadline: Deadline) -> Result<Arc<Link>, CellError> {
-        let Ok(mut link) = timeout_at(deadline.instant().into(), self.link.lock()).await else {
-            return Err(out_of_time("no connection within the budget"));
-        };
-        self.must_be_open()?;
-        if let Some(link) = link.as_ref().filter(|link| link.is_alive()) {
-            return Ok(Arc::clone(link));
-        }
-        *link = None;
-        let made = Arc::new(Link::open(&self.place, deadline).await?);
-        self.must_be_open()?;
-        *link = Some(Arc::clone(&made));
-        Ok(made)
-    }
-
-    fn must_be_open(&self) -> Result<(), CellError> {
-        match self.is_closed() {
-            true => Err(CellError::new(ErrorClass::Unreachable, "the bus is closed")),
-            false => Ok(()),
-        }
-    }
-
-    async fn forget(&self, gone: &Arc<Link>) {
-        let mut link = self.link.lock().await;
-        if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, gone)) {
-            *link = None;
-        }
+        let open = Link::open(&self.place, deadline);
+        self.link.get(deadline, open).await
     }
 
     pub(super) async fn check(&self, deadline: Deadline) -> Result<(), CellError> {
@@ -90,7 +56,7 @@ impl Client {
             return Ok(());
         }
         // It was lost and nobody had noticed: a new one tells the truth.
-        self.forget(&link).await;
+        self.link.forget(&link).await;
         let link = self.link(deadline).await?;
         link.ask::<String>(&ping, deadline).await.map(drop)
     }

@@ -14,7 +14,7 @@ use tokio_rustls::TlsConnector;
 use super::classify::classify;
 use super::keys::Keys;
 use crate::address::Addresses;
-use crate::bus::broker::{Cut, Tls, dial, first_of, out_of_time, server_name};
+use crate::bus::broker::{Alive, Cut, Tls, dial, first_of, out_of_time, server_name};
 use crate::options::ConnectorOptions;
 
 /// Where a Redis is and how it is used.
@@ -57,6 +57,12 @@ pub(super) struct Link {
     connection: MultiplexedConnection,
     driver: AbortHandle,
     _cut: Cut,
+}
+
+impl Alive for Link {
+    fn is_alive(&self) -> bool {
+        !self.driver.is_finished()
+    }
 }
 
 impl Link {
@@ -102,10 +108,6 @@ impl Link {
             driver: tokio::spawn(driver).abort_handle(),
             _cut: cut,
         })
-    }
-
-    pub(super) fn is_alive(&self) -> bool {
-        !self.driver.is_finished()
     }
 
     /// Asks Redis and waits, no longer than the deadline.

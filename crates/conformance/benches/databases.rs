@@ -237,10 +237,7 @@ async fn sick_cells() {
 
 /// The resident memory of this process in bytes.
 fn resident() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<f64>().ok());
-    kib.expect("a figure") * 1024.0
+    peers::memory_kib("VmRSS:") * 1024.0
 }
 
 /// P11: one real query in each of 1000 cells.

@@ -121,9 +121,7 @@ async fn looking_on() {
 
 /// Resident memory of this process in bytes.
 fn resident() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/statm").expect("a Linux machine");
-    let pages = text.split(' ').nth(1).and_then(|n| n.parse::<f64>().ok());
-    pages.expect("pages") * 4096.0
+    peers::memory_kib("VmRSS:") * 1024.0
 }
 
 async fn in_flight() {

@@ -201,17 +201,6 @@ async fn sick(
     holder.close().await.expect("the lock is gone");
 }
 
-/// What the kernel says that this process holds.
-fn resident_kib(field: &str) -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status
-        .lines()
-        .find(|line| line.starts_with(field))
-        .expect("the field");
-    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
-    digits.parse().expect("a number")
-}
-
 /// A list that is as long as `SERVERS_LONG` says, or a tenth of a million.
 async fn long() {
     let wanted = std::env::var("SERVERS_LONG").ok();
@@ -269,7 +258,7 @@ async fn listed_at(api: &str) {
     );
     row(
         &format!("memory of a list of {listed}"),
-        resident_kib("VmHWM") / 1024.0,
+        peers::memory_kib("VmHWM") / 1024.0,
         "MiB",
         Some(64.0),
     );

@@ -76,4 +76,15 @@ pub(crate) fn load() {
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 }
 
+/// A field of this process's memory in KiB: `VmRSS:` for what is resident, `VmHWM:` for the most that ever was.
+pub(crate) fn memory_kib(field: &str) -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(field))
+        .expect("the field");
+    let digits: String = line.chars().filter(char::is_ascii_digit).collect();
+    digits.parse().expect("a number")
+}
+
 pub(crate) const AMPLE: Duration = Duration::from_secs(60);

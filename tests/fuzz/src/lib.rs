@@ -16,6 +16,7 @@ mod headers;
 mod locations;
 mod nova_conf;
 mod policy;
+mod rpc_envelope;
 mod tokens;
 mod urls;
 mod wire_context;

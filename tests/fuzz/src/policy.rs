@@ -1,8 +1,11 @@
-//! Policy files in JSON and YAML, and the rule language in them.
+//! Policy files in JSON and YAML, and the rule language in them. YAML has a target of its own: its reader takes several
+//! times as long as all the rest.
+
+use std::sync::OnceLock;
 
 use context::{
     Identity, Policy, PolicyBuilder, PolicyFile, Project, ProjectId, RawRule, RequestContext, Role,
-    Roles, Target, User, UserId,
+    Roles, RuleDefault, Target, User, UserId,
 };
 
 use crate::text::{check_debug, text};
@@ -26,13 +29,16 @@ pub(crate) fn run(data: &[u8]) {
     }
     match PolicyFile::from_json(text) {
         Ok(file) => {
-            // YAML is a superset, but for what this reader of YAML refuses on purpose (over-deep, over-long).
             if let Some(policy) = build(file.rules, text.len()) {
                 ask(&policy);
             }
         }
         Err(error) => check_error_of_a_library(&error, text.len()),
     }
+}
+
+pub(crate) fn yaml(data: &[u8]) {
+    let Some(text) = text(data) else { return };
     match PolicyFile::from_yaml(text) {
         Ok(file) => {
             let content: usize = file
@@ -70,12 +76,20 @@ fn size(rule: &RawRule) -> usize {
     }
 }
 
+/// A few of Nova's defaults: all of them would take longer than everything else here.
+fn defaults() -> Vec<RuleDefault> {
+    static DEFAULTS: OnceLock<Vec<RuleDefault>> = OnceLock::new();
+    let known = || {
+        let mut defaults = context::nova_defaults();
+        defaults.retain(|rule| KNOWN.contains(&rule.name));
+        defaults
+    };
+    DEFAULTS.get_or_init(known).clone()
+}
+
 fn build(rules: Vec<(String, RawRule)>, input: usize) -> Option<Policy> {
-    // A few of Nova's defaults: all of them would take longer than everything else here.
-    let mut defaults = context::nova_defaults();
-    defaults.retain(|rule| KNOWN.contains(&rule.name));
     let builder = PolicyBuilder {
-        defaults,
+        defaults: defaults(),
         file: PolicyFile { rules },
         ..PolicyBuilder::default()
     };

@@ -1,8 +1,8 @@
 //! The list of targets. A target's name is also the name of its corpus folder and of its binary under `engine/`.
 
 use crate::{
-    audit_chain, catalog, cell_files, cursor, headers, locations, nova_conf, policy, tokens, urls,
-    wire_context,
+    audit_chain, catalog, cell_files, cursor, headers, locations, nova_conf, policy, rpc_envelope,
+    tokens, urls, wire_context,
 };
 
 /// One parser, or a few that read the same kind of text.
@@ -34,6 +34,8 @@ targets! {
     "last_good" => cell_files::last_good,
     "nova_conf" => nova_conf::run,
     "policy" => policy::run,
+    "policy_yaml" => policy::yaml,
+    "rpc_envelope" => rpc_envelope::run,
     "seal_files" => cell_files::seal_files,
     "serial_file" => cell_files::serial_file,
     "template" => locations::template,

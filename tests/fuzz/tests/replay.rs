@@ -51,6 +51,8 @@ fn variants() -> usize {
 #[case("last_good")]
 #[case("nova_conf")]
 #[case("policy")]
+#[case("policy_yaml")]
+#[case("rpc_envelope")]
 #[case("seal_files")]
 #[case("serial_file")]
 #[case("template")]

@@ -78,7 +78,8 @@ impl std::fmt::Debug for RpcRequest {
 
 /// What the other side says went wrong: data, of which nothing is ever instantiated by name (W-26).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the remote side answered with {class}")]
+// Its sender chose the name: nothing in it breaks a log line.
+#[error("the remote side answered with {}", .class.escape_debug())]
 #[non_exhaustive]
 pub struct RemoteError {
     /// The name of its exception, cut to 255 characters.

@@ -4,13 +4,17 @@
 #![cfg(feature = "serde")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use async_trait::async_trait;
 
 use nova_context::{
     AuditError, AuditEvent, AuditJournal, AuditOutcome, AuditSink, AuthError, AuthToken,
     CatalogForm, CatalogRules, EndpointPolicy, EndpointQuery, Guard, Identity, RequestContext,
     RequestParts, Roles, ServiceCatalog, ServiceIdentity, TokenAccess, TokenOwner, TokenPolicy,
-    TokenPurpose,
+    TokenPurpose, TokenVerifier, VerifiedToken, VerifyError,
 };
 
 const CATALOG: &str = r#"[
@@ -197,6 +201,64 @@ fn a_service_token_goes_beside_the_users_and_each_is_blamed_apart() {
     assert_eq!(service.owner(), TokenOwner::Service);
     service.rejected();
     assert!(service.expose(str::len).is_err() && credentials.user.expose(str::len).is_ok());
+}
+
+/// Refuses tokens of these letters, and cannot be asked about those of `x`.
+struct Refuses(&'static str);
+
+#[async_trait]
+impl TokenVerifier for Refuses {
+    async fn verify(&self, _: &AuthToken) -> Result<VerifiedToken, VerifyError> {
+        unreachable!("a token that was refused elsewhere is asked about anew")
+    }
+
+    async fn recheck(&self, asked: &AuthToken) -> Result<(), VerifyError> {
+        let is = |letter: char| asked.fingerprint() == token(&letter.to_string()).fingerprint();
+        match self.0.chars().find(|letter| is(*letter)) {
+            None => Ok(()),
+            Some('x') => Err(VerifyError::Unavailable("nobody answers".into())),
+            Some(_) => Err(VerifyError::Invalid),
+        }
+    }
+}
+
+#[test]
+fn after_a_401_keystone_says_whose_token_is_to_blame() {
+    use TokenOwner::{Service, User};
+    for (service, refused, expected, left) in [
+        (Some("s"), "", Some(None), [true, true]),
+        (Some("s"), "s", Some(Some(Service)), [true, false]),
+        (Some("s"), "us", Some(Some(Service)), [true, false]),
+        (Some("s"), "u", Some(Some(User)), [false, true]),
+        (Some("x"), "ux", None, [true, true]),
+        (None, "u", Some(Some(User)), [false, true]),
+        (None, "", Some(None), [true, true]),
+    ] {
+        let ctx = context(Arc::new(Memory::default()), |parts, _| {
+            parts.token = Some(token("u"));
+            parts.service = service.map(|letter| ServiceIdentity {
+                token: Some(token(letter)),
+                ..ServiceIdentity::default()
+            });
+        });
+        let auth = ctx.auth().unwrap();
+        let endpoint = auth.endpoint(&image()).unwrap();
+        let access = TokenAccess::for_service("images", &endpoint);
+        let credentials = auth.credentials(&access).unwrap();
+        let verifier = Refuses(refused);
+        let mut blame = pin!(credentials.blame(&verifier));
+        let Poll::Ready(blamed) = blame.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        else {
+            panic!("nothing here waits")
+        };
+        assert_eq!(blamed.ok(), expected, "{service:?} {refused}");
+        let good = |token: &nova_context::GrantedToken| token.expose(str::len).is_ok();
+        let found = [
+            good(&credentials.user),
+            credentials.service.as_ref().is_none_or(good),
+        ];
+        assert_eq!(found, left, "{service:?} {refused}");
+    }
 }
 
 #[test]

@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use http::{Request, Response, StatusCode};
 use nova_context::{
-    AuthToken, ContextLayer, Guard, Identity, ProjectId, RequestContext, ServiceCatalog,
-    TokenFingerprint, TokenKeeper, TokenVerifier, UserId, VerifiedToken, VerifyError,
+    AuthToken, ContextLayer, Guard, Identity, ProjectId, RequestContext, RequestLine,
+    ServiceCatalog, TokenFingerprint, TokenKeeper, TokenVerifier, UserId, VerifiedToken,
+    VerifyError,
 };
 use tower_layer::Layer;
 use tower_service::Service;
@@ -22,8 +23,10 @@ const USER: &str = "gAAAAAB-user-000000000000000000000000000";
 const SERVICE: &str = "gAAAAAB-service-000000000000000000000000";
 const ENDED: &str = "gAAAAAB-ended-00000000000000000000000000";
 const OUTAGE: &str = "gAAAAAB-outage-0000000000000000000000000";
+const HELD: &str = "gAAAAAB-held-000000000000000000000000000";
 
-/// Knows two tokens, fails on a third, and takes a fourth, which has ended, only where a service vouches for it.
+/// Knows two tokens, fails on a third, takes a fourth, which has ended, only where a service vouches for it, and a fifth
+/// for one request or where a service vouches.
 struct Fake;
 
 #[async_trait]
@@ -47,8 +50,26 @@ impl TokenVerifier for Fake {
         })
     }
 
+    async fn verify_for(
+        &self,
+        token: &AuthToken,
+        asked: RequestLine<'_>,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let held = token.fingerprint() == TokenFingerprint::of(HELD);
+        let allowed = asked.method == "GET" && asked.path == "/v2.1/servers";
+        match (held, allowed) {
+            (false, _) => self.verify(token).await,
+            (true, true) => {
+                self.verify(&AuthToken::parse(USER.to_owned()).unwrap())
+                    .await
+            }
+            (true, false) => Err(VerifyError::Invalid),
+        }
+    }
+
     async fn verify_vouched_for(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
-        if token.fingerprint() != TokenFingerprint::of(ENDED) {
+        let is = |text: &str| token.fingerprint() == TokenFingerprint::of(text);
+        if !is(ENDED) && !is(HELD) {
             return self.verify(token).await;
         }
         let mut verified = self
@@ -83,13 +104,22 @@ impl Service<Request<()>> for Mirror {
 }
 
 fn call(headers: &[(&str, &str)]) -> Response<String> {
-    let mut request = Request::builder();
+    call_to("GET", "/", headers, |layer| layer)
+}
+
+fn call_to(
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    set_up: impl FnOnce(ContextLayer) -> ContextLayer,
+) -> Response<String> {
+    let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
     let guard = Arc::new(Guard::default());
     let layer = ContextLayer::new(Arc::new(Fake), guard, TokenKeeper::default());
-    let mut service = layer.layer(Mirror);
+    let mut service = set_up(layer).layer(Mirror);
     let future = service.call(request.body(()).unwrap());
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Ok(response)) => response,
@@ -132,6 +162,39 @@ fn a_token_that_has_ended_counts_where_a_service_vouches_for_the_request_and_now
     // Who has no service role vouches for nobody.
     let pretended = call(&[("x-auth-token", ENDED), ("x-service-token", USER)]);
     assert_eq!(pretended.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn a_token_held_to_certain_requests_is_good_for_those_and_where_a_service_vouches() {
+    let held = &[("x-auth-token", HELD)][..];
+    let good = call_to("GET", "/v2.1/servers?limit=1", held, |layer| layer);
+    assert!(good.body().starts_with("u1 None"), "{}", good.body());
+    for (method, path) in [("GET", "/v2.1/flavors"), ("POST", "/v2.1/servers")] {
+        let refused = call_to(method, path, held, |layer| layer);
+        assert_eq!(
+            refused.status(),
+            StatusCode::UNAUTHORIZED,
+            "{method} {path}"
+        );
+    }
+    let vouched = &[("x-auth-token", HELD), ("x-service-token", SERVICE)][..];
+    let vouched = call_to("POST", "/v2.1/servers", vouched, |layer| layer);
+    assert!(vouched.body().starts_with("u1 Some(UserId(nova))"));
+    // A service whose own token is held vouches only within its rules, and not at all without the role.
+    let held_service = &[("x-auth-token", USER), ("x-service-token", HELD)][..];
+    let refused = call_to("GET", "/v2.1/flavors", held_service, |layer| layer);
+    assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[test]
+fn the_path_that_counts_is_the_whole_one() {
+    let held = &[("x-auth-token", HELD)][..];
+    let cut = call_to("GET", "/servers", held, |layer| layer);
+    assert_eq!(cut.status(), StatusCode::UNAUTHORIZED);
+    let whole = call_to("GET", "/servers", held, |layer| {
+        layer.whole_path(|_, _| "/v2.1/servers")
+    });
+    assert_eq!(whole.status(), StatusCode::OK);
 }
 
 #[test]

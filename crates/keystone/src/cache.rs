@@ -8,6 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use context::{TokenFingerprint, VerifiedToken};
 
+use crate::access_rules::AccessRules;
 use crate::table::{Bounds, Table};
 
 const SHARDS: usize = 16;
@@ -15,8 +16,16 @@ const SHARDS: usize = 16;
 /// What Keystone said of a token.
 #[derive(Debug, Clone)]
 pub(crate) enum Verdict {
-    Good(Arc<VerifiedToken>),
+    Good(Known),
     Bad,
+}
+
+/// A good token.
+#[derive(Debug, Clone)]
+pub(crate) struct Known {
+    pub(crate) verified: Arc<VerifiedToken>,
+    /// What it is good for, if not for everything.
+    pub(crate) access_rules: Option<Arc<AccessRules>>,
 }
 
 /// Whether a token that has ended may still count, because a service vouches for the request.
@@ -47,7 +56,7 @@ pub(crate) struct Cache {
 }
 
 struct Shard {
-    good: Table<TokenFingerprint, Arc<VerifiedToken>>,
+    good: Table<TokenFingerprint, Known>,
     bad: Table<TokenFingerprint, Ended>,
 }
 
@@ -83,7 +92,7 @@ impl Cache {
     pub(crate) fn get(&self, key: &TokenFingerprint, ended: Ended, now: Now) -> Option<Verdict> {
         let mut shard = self.shard(key);
         if let Some(good) = shard.good.get(key, now.steady) {
-            return (good.expires_at > now.wall).then(|| Verdict::Good(good.clone()));
+            return (good.verified.expires_at > now.wall).then(|| Verdict::Good(good.clone()));
         }
         match (shard.bad.get(key, now.steady)?, ended) {
             // Refused even though it might have ended: refused all the more where it must not have.
@@ -103,15 +112,15 @@ impl Cache {
     ) {
         let mut shard = self.shard(&key);
         match verdict {
-            Verdict::Good(verified) => {
+            Verdict::Good(known) => {
                 shard.bad.remove(&key);
-                let left = verified.expires_at.duration_since(now.wall);
+                let left = known.verified.expires_at.duration_since(now.wall);
                 let ttl = self.bounds.good_ttl.min(left.unwrap_or_default());
                 match ttl.is_zero() {
                     true => shard.good.remove(&key),
                     false => {
                         let until = now.steady + ttl;
-                        shard.good.insert(key, verified.clone(), until, weight);
+                        shard.good.insert(key, known.clone(), until, weight);
                     }
                 }
             }
@@ -174,12 +183,15 @@ mod tests {
     }
 
     fn good(now: Now, life: Duration) -> Verdict {
-        Verdict::Good(Arc::new(VerifiedToken {
-            identity: Identity::default(),
-            roles: Roles::default(),
-            catalog: ServiceCatalog::default(),
-            expires_at: now.wall + life,
-        }))
+        Verdict::Good(Known {
+            verified: Arc::new(VerifiedToken {
+                identity: Identity::default(),
+                roles: Roles::default(),
+                catalog: ServiceCatalog::default(),
+                expires_at: now.wall + life,
+            }),
+            access_rules: None,
+        })
     }
 
     /// What the cache says: `g`, `b` or `-`.

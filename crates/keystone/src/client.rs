@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use crate::certificate::ClientCertificate;
 use crate::error::KeystoneError;
 use crate::trust::{InvalidTrust, TrustRoots};
 use crate::url::KeystoneUrl;
@@ -18,9 +19,11 @@ use crate::wiped;
 
 const AUTH_TOKEN: HeaderName = HeaderName::from_static("x-auth-token");
 const SUBJECT_TOKEN: HeaderName = HeaderName::from_static("x-subject-token");
+/// Says that this side enforces access rules; Keystone knows no token that has some to anybody who does not.
+const ACCESS_RULES: HeaderName = HeaderName::from_static("openstack-identity-access-rules");
 
 /// How Keystone is asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientOptions {
     /// Time for one question, from waiting for a place in the queue to the answer's last byte.
@@ -33,10 +36,12 @@ pub struct ClientOptions {
     pub max_in_flight: usize,
     /// Whose certificates are believed.
     pub trust: TrustRoots,
+    /// What this side shows where the other asks for a certificate; never shown to a loopback address in clear.
+    pub certificate: Option<ClientCertificate>,
 }
 
 impl Default for ClientOptions {
-    /// 5 s, 2 s of them to connect; 4 MiB; 32 at once; the system's authorities.
+    /// 5 s, 2 s of them to connect; 4 MiB; 32 at once; the system's authorities; no certificate of its own.
     fn default() -> Self {
         Self {
             budget: Duration::from_secs(5),
@@ -44,6 +49,7 @@ impl Default for ClientOptions {
             max_answer: 4 << 20,
             max_in_flight: 32,
             trust: TrustRoots::System,
+            certificate: None,
         }
     }
 }
@@ -92,7 +98,10 @@ impl Client {
             .user_agent(concat!("nova-keystone/", env!("CARGO_PKG_VERSION")));
         // A client of loopback in clear needs no certificates, and gets the smallest that can be made.
         builder = match url.is_https() {
-            true => builder.tls_backend_preconfigured(options.trust.client()?),
+            true => {
+                let shown = options.certificate.as_ref();
+                builder.tls_backend_preconfigured(options.trust.client(shown)?)
+            }
             false => builder.tls_backend_preconfigured(TrustRoots::nobody()?),
         };
         Ok(Self {
@@ -203,7 +212,8 @@ fn text(value: &HeaderValue) -> Result<Zeroizing<String>, KeystoneError> {
 }
 
 fn headers(own: &GrantedToken, subject: &GrantedToken) -> Result<HeaderMap, KeystoneError> {
-    let mut headers = HeaderMap::with_capacity(2);
+    let mut headers = HeaderMap::with_capacity(3);
+    headers.insert(ACCESS_RULES, HeaderValue::from_static("1.0"));
     for (name, token) in [(AUTH_TOKEN, own), (SUBJECT_TOKEN, subject)] {
         // A token is printable ASCII by construction, which any header takes.
         let value = token.expose(wiped::header)?;

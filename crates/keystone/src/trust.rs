@@ -8,6 +8,8 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject as _;
 
+use crate::certificate::ClientCertificate;
+
 /// Certificate authorities.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TrustRoots {
@@ -62,7 +64,10 @@ impl TrustRoots {
     }
 
     /// A client's side of TLS. Names ring itself, so that no process-wide default is needed or heeded.
-    pub(crate) fn client(&self) -> Result<ClientConfig, InvalidTrust> {
+    pub(crate) fn client(
+        &self,
+        shown: Option<&ClientCertificate>,
+    ) -> Result<ClientConfig, InvalidTrust> {
         let mut roots = RootCertStore::empty();
         match self {
             Self::System => {
@@ -80,22 +85,28 @@ impl TrustRoots {
         }
         match roots.is_empty() {
             true => Err(InvalidTrust::Empty),
-            false => with_roots(roots),
+            false => with_roots(roots, shown),
         }
     }
 
     /// A client that believes nobody: for plain connections, where the HTTP client wants a TLS side all the same.
     pub(crate) fn nobody() -> Result<ClientConfig, InvalidTrust> {
-        with_roots(RootCertStore::empty())
+        with_roots(RootCertStore::empty(), None)
     }
 }
 
-fn with_roots(roots: RootCertStore) -> Result<ClientConfig, InvalidTrust> {
+fn with_roots(
+    roots: RootCertStore,
+    shown: Option<&ClientCertificate>,
+) -> Result<ClientConfig, InvalidTrust> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    Ok(ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth())
+        .with_root_certificates(roots);
+    Ok(match shown {
+        None => builder.with_no_client_auth(),
+        Some(certificate) => builder.with_client_cert_resolver(certificate.resolver()),
+    })
 }
 
 #[cfg(test)]
@@ -116,7 +127,7 @@ mod tests {
         let hollow = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
         let hollow = TrustRoots::from_pem(hollow).unwrap();
         assert!(matches!(
-            hollow.client(),
+            hollow.client(None),
             Err(InvalidTrust::Certificate { index: 0, .. })
         ));
     }

@@ -9,14 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use context::{
-    AuthToken, CatalogRules, Deadline, GrantedToken, TokenAccess, TokenFingerprint, TokenOwner,
-    TokenVerifier, VerifiedToken, VerifyError,
+    AuthToken, CatalogRules, Deadline, GrantedToken, RequestLine, TokenAccess, TokenFingerprint,
+    TokenOwner, TokenVerifier, VerifiedToken, VerifyError,
 };
 use reqwest::StatusCode;
 use tokio::time::{Instant, timeout};
 
-use crate::answer;
-use crate::cache::{Cache, CacheBounds, Ended, Now, Verdict};
+use crate::answer::{self, TokenDocument};
+use crate::cache::{Cache, CacheBounds, Ended, Known, Now, Verdict};
 use crate::error::KeystoneError;
 use crate::flight::{Flights, Joined};
 use crate::service_user::ServiceUser;
@@ -42,6 +42,9 @@ pub struct VerifierOptions {
     pub capacity_bytes: usize,
     /// The most refusals kept.
     pub refused_capacity: usize,
+    /// This service's type in Keystone's catalog (`[keystone_authtoken]service_type`; Nova's is `compute`): what the access
+    /// rules of application credentials are held against. Without it no token that has some is good for anything.
+    pub service_type: Option<String>,
     /// What a catalog may be; `None` asks Keystone for none.
     pub catalog: Option<CatalogRules>,
     /// How long after its end a token may still count where a service vouches for the request: Keystone's
@@ -52,8 +55,8 @@ pub struct VerifierOptions {
 }
 
 impl Default for VerifierOptions {
-    /// 60 s (keystonemiddleware: 300 s, for both); 10 s; 16384 good ones of at most 64 MiB; 16384 bad ones; Nova's
-    /// service types; 2 days; 8 s.
+    /// 60 s (keystonemiddleware: 300 s, for both); 10 s; 16384 good ones of at most 64 MiB; 16384 bad ones; no service
+    /// type of its own; Nova's service types; 2 days; 8 s.
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(60),
@@ -61,6 +64,7 @@ impl Default for VerifierOptions {
             capacity: 16_384,
             capacity_bytes: 64 << 20,
             refused_capacity: 16_384,
+            service_type: None,
             catalog: Some(CatalogRules::nova()),
             expired_window: Duration::from_secs(2 * 24 * 3600),
             budget: Duration::from_secs(8),
@@ -101,20 +105,29 @@ impl KeystoneVerifier {
         Self(Arc::new(inner))
     }
 
-    /// As [`verify`](TokenVerifier::verify), without a copy of the verdict, and by the caller's own deadline if that is
-    /// earlier than the verifier's budget.
+    /// As [`verify_for`](TokenVerifier::verify_for), or where no request is named as [`verify`](TokenVerifier::verify);
+    /// without a copy of the verdict, and by the caller's own deadline if that is earlier than the verifier's budget.
     ///
     /// # Errors
-    /// As [`verify`](TokenVerifier::verify).
+    /// As [`verify_for`](TokenVerifier::verify_for).
     ///
     /// # Cancel safety
     /// As [`verify`](TokenVerifier::verify).
     pub async fn verify_by(
         &self,
         token: &AuthToken,
+        asked: Option<RequestLine<'_>>,
         deadline: Option<Deadline>,
     ) -> Result<Arc<VerifiedToken>, VerifyError> {
-        self.0.verify(token, Ended::Refused, deadline).await
+        let known = self.0.verify(token, Ended::Refused, deadline).await?;
+        match self.0.allows(&known, asked) {
+            true => Ok(known.verified),
+            false => {
+                // The bearer's business, like a wrong token; an operator who looks for it finds it.
+                tracing::debug!("a token's access rules do not allow this request");
+                Err(VerifyError::Invalid)
+            }
+        }
     }
 
     /// Forgets what is known of a token, at logout or when somebody else says it was revoked. An answer that is on its
@@ -158,13 +171,27 @@ fn unavailable(error: Arc<KeystoneError>) -> VerifyError {
 #[async_trait]
 impl TokenVerifier for KeystoneVerifier {
     async fn verify(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
-        let verified = self.0.verify(token, Ended::Refused, None).await?;
+        let verified = self.verify_by(token, None, None).await?;
         Ok(VerifiedToken::clone(&verified))
     }
 
-    async fn verify_vouched_for(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
-        let verified = self.0.verify(token, Ended::Allowed, None).await?;
+    async fn verify_for(
+        &self,
+        token: &AuthToken,
+        asked: RequestLine<'_>,
+    ) -> Result<VerifiedToken, VerifyError> {
+        let verified = self.verify_by(token, Some(asked), None).await?;
         Ok(VerifiedToken::clone(&verified))
+    }
+
+    async fn recheck(&self, token: &AuthToken) -> Result<(), VerifyError> {
+        self.forget(token);
+        self.0.verify(token, Ended::Refused, None).await.map(drop)
+    }
+
+    async fn verify_vouched_for(&self, token: &AuthToken) -> Result<VerifiedToken, VerifyError> {
+        let known = self.0.verify(token, Ended::Allowed, None).await?;
+        Ok(VerifiedToken::clone(&known.verified))
     }
 }
 
@@ -201,7 +228,7 @@ impl Inner {
         token: &AuthToken,
         ended: Ended,
         deadline: Option<Deadline>,
-    ) -> Result<Arc<VerifiedToken>, VerifyError> {
+    ) -> Result<Known, VerifyError> {
         if token.is_wiped() {
             return Err(VerifyError::Invalid);
         }
@@ -211,9 +238,19 @@ impl Inner {
             None => self.ask(token, ended, deadline).await,
         };
         match outcome.map_err(unavailable)? {
-            Verdict::Good(verified) => Ok(verified),
+            Verdict::Good(known) => Ok(known),
             Verdict::Bad => Err(VerifyError::Invalid),
         }
+    }
+
+    /// Whether a good token is good for this request, or for any where none is named.
+    fn allows(&self, known: &Known, asked: Option<RequestLine<'_>>) -> bool {
+        let Some(rules) = &known.access_rules else {
+            return true;
+        };
+        let service_type = self.options.service_type.as_deref();
+        let question = service_type.zip(asked);
+        question.is_some_and(|(service_type, asked)| rules.allow(service_type, asked))
     }
 
     /// Joins whoever asks the same already, or asks.
@@ -292,9 +329,9 @@ impl Inner {
             match answer.status {
                 StatusCode::OK => {
                     let rules = self.options.catalog.unwrap_or_default();
-                    let verified = answer::read(&answer.body, &rules)?;
+                    let document = answer::read(&answer.body, &rules)?;
                     let window = self.options.expired_window;
-                    return Ok((accept(verified, ended, window), answer.body.len()));
+                    return Ok((accept(document, ended, window), answer.body.len()));
                 }
                 StatusCode::NOT_FOUND => return Ok((Verdict::Bad, 0)),
                 StatusCode::UNAUTHORIZED => self.service.rejected(&own),
@@ -366,16 +403,19 @@ impl Inner {
 }
 
 /// Keystone said yes; this side looks at the end itself, as keystonemiddleware does.
-fn accept(verified: Option<VerifiedToken>, ended: Ended, window: Duration) -> Verdict {
+fn accept(document: TokenDocument, ended: Ended, window: Duration) -> Verdict {
     let grace = match ended {
         Ended::Refused => Duration::ZERO,
         Ended::Allowed => window,
     };
     let now = SystemTime::now();
     let counts = |end: SystemTime| end.checked_add(grace).is_some_and(|end| end > now);
-    match verified {
-        Some(verified) if counts(verified.expires_at) => Verdict::Good(Arc::new(verified)),
-        _ => Verdict::Bad,
+    match counts(document.verified.expires_at) {
+        true => Verdict::Good(Known {
+            verified: Arc::new(document.verified),
+            access_rules: document.access_rules.map(Arc::new),
+        }),
+        false => Verdict::Bad,
     }
 }
 

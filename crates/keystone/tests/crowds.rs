@@ -177,7 +177,10 @@ async fn a_callers_own_deadline_ends_its_wait_and_nobody_elses() {
     });
     until(|| peer.count("GET") == 1).await;
     let soon = Deadline::after(Duration::from_millis(20));
-    let error = verifier.verify_by(&token, Some(soon)).await.unwrap_err();
+    let error = verifier
+        .verify_by(&token, None, Some(soon))
+        .await
+        .unwrap_err();
     let VerifyError::Unavailable(source) = error else {
         panic!("no verdict has come")
     };

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use context::{
-    AuthToken, CatalogRules, EndpointQuery, Interface, TokenShape, TokenVerifier as _, VerifyError,
+    AuthToken, CatalogRules, Credentials, EndpointQuery, Interface, RequestLine, TokenAccess,
+    TokenOwner, TokenShape, TokenVerifier as _, VerifyError,
 };
 use nova_keystone::{
-    ApplicationCredential, Credential, KeystoneError, KeystoneVerifier, Named, Password, Scope,
-    VerifierOptions,
+    ApplicationCredential, COMPONENT, Credential, KeystoneError, KeystoneVerifier, Named, Password,
+    Scope, VerifierOptions,
 };
 use serde_json::json;
 use support::cloud::{Admin, password_token};
@@ -116,11 +117,22 @@ async fn a_users_token_is_what_keystone_says_until_it_is_revoked() {
     assert!(first.is_wiped());
     assert_refused(fresh.verify(&second).await);
 
-    // Revoked behind its back: remembered for its time, refused once forgotten.
+    // Revoked behind its back: remembered for its time, refused once somebody else has refused it.
+    let open = |token: &AuthToken, owner| {
+        let access = TokenAccess::for_keystone(COMPONENT);
+        support::guard().open(token, &access, owner, None).unwrap()
+    };
+    let own = service.token().await.unwrap();
+    let credentials = Credentials {
+        user: open(&token, TokenOwner::User),
+        service: Some(open(&own, TokenOwner::Service)),
+    };
+    assert_eq!(credentials.blame(&verifier).await.unwrap(), None);
     admin.disable(&alice).await;
     verifier.verify(&token).await.unwrap();
-    verifier.forget(&token);
-    assert_refused(verifier.verify(&token).await);
+    let blamed = credentials.blame(&verifier).await.unwrap();
+    assert_eq!(blamed, Some(TokenOwner::User));
+    assert!(token.is_wiped() && !own.is_wiped());
 }
 
 #[tokio::test]
@@ -177,9 +189,17 @@ async fn every_credential_gets_what_it_is_worth() {
         // And it is good for validating others' tokens.
         verifier.verify(&subject).await.unwrap();
     }
+}
 
-    // What holds its bearer to rules that nobody here enforces is not taken.
-    let rules = json!([{"service": "compute", "method": "GET", "path": "/v2.1/servers"}]);
+#[tokio::test]
+async fn access_rules_hold_users_and_not_the_service_that_asks_about_them() {
+    let keystone = Keystone::start(&Settings::default());
+    let admin = Admin::of(&keystone).await;
+    let url = keystone.url();
+    let rules = json!([
+        {"service": "compute", "method": "GET", "path": "/v2.1/servers/*"},
+        {"service": "identity", "method": "GET", "path": "/v3/users"},
+    ]);
     let (id, secret) = admin.application_credential("held", Some(rules)).await;
     let held = service_user(
         &url,
@@ -188,8 +208,37 @@ async fn every_credential_gets_what_it_is_worth() {
             secret: Password::new(secret),
         },
     );
-    let error = held.token().await.unwrap_err();
-    assert!(matches!(*error, KeystoneError::Field { .. }), "{error:?}");
+    let token = held.token().await.unwrap();
+
+    let mut options = verifier_options();
+    options.service_type = Some("compute".to_owned());
+    let compute = KeystoneVerifier::new(keystone.admin(), options);
+    let asked = |method, path| RequestLine { method, path };
+    let good = asked("GET", "/v2.1/servers/s1");
+    let verified = compute.verify_for(&token, good).await.unwrap();
+    assert_eq!(verified.identity.user.name.as_deref(), Some("admin"));
+    for refused in [
+        asked("GET", "/v2.1/servers"),
+        asked("GET", "/v2.1/servers/s1/action"),
+        asked("GET", "/v2.1/servers/.."),
+        asked("DELETE", "/v2.1/servers/s1"),
+        asked("GET", "/v3/users"),
+    ] {
+        assert_refused(compute.verify_for(&token, refused).await);
+    }
+    assert_refused(compute.verify(&token).await);
+    // One answer of Keystone's for all of these. Where a service vouches for the request, rules are not asked.
+    assert_eq!(keystone.count("GET /v3/auth/tokens? 200"), 1);
+    compute.verify_vouched_for(&token).await.unwrap();
+
+    // A verifier that does not know what service it speaks for lets no such token do anything.
+    let nobody = KeystoneVerifier::new(keystone.admin(), forgetful());
+    assert_refused(nobody.verify_for(&token, good).await);
+
+    // A service user that is held itself may still ask about others.
+    let subject = keystone.admin().token().await.unwrap();
+    let asking = KeystoneVerifier::new(held, forgetful());
+    asking.verify(&subject).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

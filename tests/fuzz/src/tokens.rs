@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use context::{AuthToken, CatalogRules, VerifiedHeaders};
-use keystone::JwsKeys;
+use context::{AuthToken, CatalogRules, RequestLine, VerifiedHeaders};
+use keystone::{AccessRules, JwsKeys};
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 
@@ -15,8 +15,10 @@ use crate::text::{check_debug, check_error, text};
 pub(crate) fn document(data: &[u8]) {
     for rules in [CatalogRules::nova(), CatalogRules::default()] {
         match keystone::read_token(data, &rules) {
-            Ok(None) => {}
-            Ok(Some(verified)) => {
+            Ok(document) => {
+                check_debug(&document, data.len() + 64);
+                held(document.access_rules.as_ref());
+                let verified = document.verified;
                 assert!(verified.identity.user.id.is_some(), "nobody's token");
                 check_debug(&verified, data.len() + 64);
                 let scopes = [
@@ -39,6 +41,22 @@ pub(crate) fn document(data: &[u8]) {
             }
             Err(error) => check_error(&error, data.len()),
         }
+    }
+}
+
+/// Access rules say the same each time, and allow no path that leads elsewhere.
+fn held(rules: Option<&AccessRules>) {
+    let Some(rules) = rules else { return };
+    let asked = |path| RequestLine {
+        method: "GET",
+        path,
+    };
+    for path in ["/", "/v2.1/servers", "/v2.1/servers/s1/action", "//", ""] {
+        let allowed = rules.allow("compute", asked(path));
+        assert_eq!(allowed, rules.clone().allow("compute", asked(path)));
+    }
+    for path in ["/..", "/v2.1/../x", "/%2E%2e/x", "/."] {
+        assert!(!rules.allow("compute", asked(path)));
     }
 }
 

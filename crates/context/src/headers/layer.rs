@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONTENT_TYPE, WWW_AUTHENTICATE};
-use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http::{Extensions, HeaderMap, HeaderValue, Request, Response, StatusCode, Uri};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -21,7 +21,9 @@ use super::verified::VerifiedHeaders;
 use crate::auth::Guard;
 use crate::catalog::EndpointUrl;
 use crate::id::RequestId;
-use crate::token::{AuthToken, TokenKeeper, TokenVerifier, VerifiedToken, VerifyError};
+use crate::token::{
+    AuthToken, RequestLine, TokenKeeper, TokenVerifier, VerifiedToken, VerifyError,
+};
 
 /// What every request is verified with.
 ///
@@ -54,6 +56,7 @@ struct Shared {
     service_role: &'static str,
     keeper: TokenKeeper,
     remote_address: fn(&Extensions) -> Option<IpAddr>,
+    whole_path: for<'r> fn(&'r Uri, &'r Extensions) -> &'r str,
 }
 
 impl ContextLayer {
@@ -68,6 +71,7 @@ impl ContextLayer {
             service_role: "service",
             keeper,
             remote_address: |extensions| extensions.get::<SocketAddr>().map(SocketAddr::ip),
+            whole_path: |uri, _| uri.path(),
         })
     }
 
@@ -86,6 +90,15 @@ impl ContextLayer {
     #[must_use]
     pub fn remote_address(mut self, find: fn(&Extensions) -> Option<IpAddr>) -> Self {
         self.0.remote_address = find;
+        self
+    }
+
+    /// How the server tells the path that the client asked for: the access rules of application credentials are about
+    /// that one. By default it is the request's own; below a router that cuts prefixes off (axum's `nest`, which keeps
+    /// the whole one as `OriginalUri`) it has to be said.
+    #[must_use]
+    pub fn whole_path(mut self, find: for<'r> fn(&'r Uri, &'r Extensions) -> &'r str) -> Self {
+        self.0.whole_path = find;
         self
     }
 }
@@ -148,8 +161,14 @@ where
             let caller_id = text(request.headers(), "x-openstack-request-id").map(str::to_owned);
             let tokens = Tokens::take(request.headers_mut());
             let address = (shared.remote_address)(request.extensions());
+            let method = request.method().clone();
+            let path = (shared.whole_path)(request.uri(), request.extensions()).to_owned();
+            let asked = RequestLine {
+                method: method.as_str(),
+                path: &path,
+            };
             let verified = match tokens {
-                Ok(tokens) => shared.verify(tokens).await,
+                Ok(tokens) => shared.verify(tokens, asked).await,
                 Err(refusal) => Err(refusal),
             };
             let mut response = match verified {
@@ -218,12 +237,17 @@ fn token(headers: &HeaderMap, name: &str) -> Result<Option<AuthToken>, Refusal> 
 }
 
 impl Shared {
-    /// The service's token first, as keystonemiddleware does; it must carry the service role.
-    async fn verify(&self, tokens: Tokens) -> Result<VerifiedHeaders, Refusal> {
+    /// The service's token first, as keystonemiddleware does; it must carry the service role. Access rules hold whoever
+    /// made the request: a service that vouches for it, otherwise the user.
+    async fn verify(
+        &self,
+        tokens: Tokens,
+        asked: RequestLine<'_>,
+    ) -> Result<VerifiedHeaders, Refusal> {
         let service = match tokens.service {
             None => None,
             Some(token) => {
-                let verified = self.verifier.verify(&token).await?;
+                let verified = self.verifier.verify_for(&token, asked).await?;
                 if !verified.roles.contains(self.service_role) {
                     return Err(Refusal::Unauthorized);
                 }
@@ -231,7 +255,7 @@ impl Shared {
             }
         };
         let verified: VerifiedToken = match service {
-            None => self.verifier.verify(&tokens.user).await?,
+            None => self.verifier.verify_for(&tokens.user, asked).await?,
             Some(_) => self.verifier.verify_vouched_for(&tokens.user).await?,
         };
         // Nova's own check (8.2), for verifiers that forget it.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::access::TokenAccess;
 use super::secret::{AuthToken, TokenGone};
+use super::verify::{TokenVerifier, VerifyError};
 
 /// Whose token it is: after a 401 they are blamed apart, because only one of them is worth getting anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,5 +92,33 @@ impl Credentials {
     /// The tokens in the order their headers are written.
     pub fn iter(&self) -> impl Iterator<Item = &GrantedToken> {
         std::iter::once(&self.user).chain(&self.service)
+    }
+
+    /// The peer answered 401: whose token is to blame? keystonemiddleware's answer is the same for both, so Keystone is
+    /// asked about each, the service's first. The token to blame is wiped for every holder; report it as
+    /// [`AuthError::Rejected`](crate::AuthError::Rejected) if it is the user's, get a new one and try once more if it is
+    /// the service's. `None`: both are good, and the peer has reasons of its own. A user's token that went alone is asked
+    /// about, too.
+    ///
+    /// # Errors
+    /// [`VerifyError::Unavailable`]: Keystone could not be asked; nothing is wiped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future may leave a token unwiped that Keystone has refused already.
+    pub async fn blame(
+        &self,
+        verifier: &dyn TokenVerifier,
+    ) -> Result<Option<TokenOwner>, VerifyError> {
+        for granted in self.service.iter().chain([&self.user]) {
+            match verifier.recheck(&granted.token).await {
+                Ok(()) => {}
+                Err(VerifyError::Invalid) => {
+                    granted.rejected();
+                    return Ok(Some(granted.owner));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }

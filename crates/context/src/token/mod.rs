@@ -16,4 +16,4 @@ pub use self::granted::{Credentials, GrantedToken, TokenOwner};
 pub use self::keeper::TokenKeeper;
 pub use self::secret::{AuthToken, InvalidToken, TokenGone};
 pub use self::shape::TokenShape;
-pub use self::verify::{TokenVerifier, VerifiedToken, VerifyError};
+pub use self::verify::{RequestLine, TokenVerifier, VerifiedToken, VerifyError};

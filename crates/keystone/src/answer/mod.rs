@@ -1,8 +1,7 @@
 //! What Keystone's token JSON says, checked: whose, which scope, which roles, until when, which catalog.
 //!
-//! Reads what a verdict needs and leaves the rest unread (methods, audit ids, role ids, trusts). A token that carries
-//! access rules is refused: nobody here could hold it to them, and Keystone itself shows such tokens only to services
-//! that claim they can.
+//! Reads what a verdict needs and leaves the rest unread (methods, audit ids, role ids, trusts). Access rules come out
+//! beside what a token is worth; whether they allow a request is `access_rules.rs`'s matter.
 
 use std::time::SystemTime;
 
@@ -11,15 +10,17 @@ use context::{
     ServiceCatalog, User, UserId, VerifiedToken,
 };
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 
+use crate::access_rules::AccessRules;
 use crate::error::KeystoneError;
 
 /// The most roles a token may carry. Keystone has no limit; a handful is usual.
 const MAX_ROLES: usize = 1024;
+/// The most access rules an application credential may have, likewise.
+const MAX_RULES: usize = 256;
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -69,36 +70,72 @@ struct System {
 
 #[derive(Deserialize)]
 struct ApplicationCredential {
-    access_rules: Option<IgnoredAny>,
+    access_rules: Option<Vec<AccessRule>>,
+}
+
+#[derive(Deserialize)]
+struct AccessRule {
+    service: Option<String>,
+    method: Option<String>,
+    path: Option<String>,
+}
+
+/// What Keystone's document says of a token.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TokenDocument {
+    /// What the token is worth.
+    pub verified: VerifiedToken,
+    /// What it may be used for, where its application credential restricts that. Such a token is good for nothing else.
+    pub access_rules: Option<AccessRules>,
 }
 
 /// Reads what Keystone answers about a token: the JSON document behind a status 200 or 201, as
-/// [`KeystoneVerifier`](crate::KeystoneVerifier) reads it. `None` for a token that must not be used here.
+/// [`KeystoneVerifier`](crate::KeystoneVerifier) reads it.
 ///
 /// What is read is a text, not a verdict: only Keystone, asked, makes a token good.
 ///
 /// # Errors
 /// [`KeystoneError`] for what is no such document. It never repeats a value.
-pub fn read(json: &[u8], rules: &CatalogRules) -> Result<Option<VerifiedToken>, KeystoneError> {
-    let Envelope { token } = serde_json::from_slice(json).map_err(|error| KeystoneError::Json {
-        // serde_json's own text may quote the input; its place is enough.
-        line: error.line(),
-        column: error.column(),
-    })?;
-    let restricted = token.application_credential.as_ref();
-    if restricted.is_some_and(|credential| credential.access_rules.is_some()) {
-        return Ok(None);
-    }
+pub fn read(json: &[u8], rules: &CatalogRules) -> Result<TokenDocument, KeystoneError> {
+    let Envelope { mut token } =
+        serde_json::from_slice(json).map_err(|error| KeystoneError::Json {
+            // serde_json's own text may quote the input; its place is enough.
+            line: error.line(),
+            column: error.column(),
+        })?;
+    let restricted = token.application_credential.take();
+    let restricted = restricted.and_then(|credential| credential.access_rules);
+    let access_rules = restricted.map(access_rules).transpose()?;
     let catalog = match token.catalog {
         None => ServiceCatalog::default(),
         Some(raw) => catalog(raw.get().as_bytes(), rules)?,
     };
-    Ok(Some(VerifiedToken {
-        expires_at: end(&token.expires_at)?,
-        roles: roles(&token.roles)?,
-        catalog,
-        identity: identity(token)?,
-    }))
+    Ok(TokenDocument {
+        verified: VerifiedToken {
+            expires_at: end(&token.expires_at)?,
+            roles: roles(&token.roles)?,
+            catalog,
+            identity: identity(token)?,
+        },
+        access_rules,
+    })
+}
+
+fn access_rules(listed: Vec<AccessRule>) -> Result<AccessRules, KeystoneError> {
+    if listed.len() > MAX_RULES {
+        return Err(KeystoneError::Field {
+            field: "application_credential.access_rules",
+        });
+    }
+    let mut rules = AccessRules::default();
+    for rule in listed {
+        // Keystone's schema requires none of the three; without one of them, a rule allows nothing.
+        if let (Some(service), Some(method), Some(path)) = (rule.service, rule.method, rule.path) {
+            rules.add(service, method, &path);
+        }
+    }
+    Ok(rules)
 }
 
 /// A catalog is an operator's work, and the same in every token: one mistyped endpoint is left out and logged, and costs

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use context::{EndpointQuery, Interface};
+use context::{EndpointQuery, Interface, RequestLine};
 use serde_json::{Value, json};
 
 use super::*;
@@ -15,7 +15,7 @@ fn all() -> CatalogRules {
 }
 
 /// A small good answer after `change`.
-fn changed(change: impl FnOnce(&mut Value)) -> Result<Option<VerifiedToken>, KeystoneError> {
+fn changed(change: impl FnOnce(&mut Value)) -> Result<TokenDocument, KeystoneError> {
     let mut answer = json!({"token": {
         "expires_at": "2026-11-22T22:35:34.000000Z",
         "user": {"id": "u1", "name": "alice", "domain": {"id": "default", "name": "Default"}},
@@ -30,7 +30,7 @@ fn set(key: &'static str, value: Value) -> impl FnOnce(&mut Value) {
 
 #[test]
 fn a_real_answer_is_read_whole() {
-    let verified = read(CAPTURED.as_bytes(), &all()).unwrap().unwrap();
+    let verified = read(CAPTURED.as_bytes(), &all()).unwrap().verified;
     let identity = &verified.identity;
     assert_eq!(identity.user.name.as_deref(), Some("admin"));
     assert_eq!(identity.project.domain.name.as_deref(), Some("Default"));
@@ -51,23 +51,23 @@ fn a_real_answer_is_read_whole() {
 
 #[test]
 fn every_scope_is_read_as_what_it_is() {
-    let unscoped = changed(|_| ()).unwrap().unwrap();
+    let unscoped = changed(|_| ()).unwrap().verified;
     assert_eq!(unscoped.identity.project.id, None);
     let system = changed(set("system", json!({"all": true})))
         .unwrap()
-        .unwrap();
+        .verified;
     assert_eq!(system.identity.system_scope.as_deref(), Some("all"));
     let part = changed(set("system", json!({"all": false})))
         .unwrap()
-        .unwrap();
+        .verified;
     assert_eq!(part.identity.system_scope, None);
     let domain = changed(set("domain", json!({"id": "d1", "name": "x"})))
         .unwrap()
-        .unwrap();
+        .verified;
     assert_eq!(domain.identity.domain.name.as_deref(), Some("x"));
     let other = changed(set("is_admin_project", json!(false)))
         .unwrap()
-        .unwrap();
+        .verified;
     assert!(!other.identity.is_admin_project);
     let both = changed(|token| {
         token["system"] = json!({"all": true});
@@ -122,7 +122,7 @@ fn a_malformed_endpoint_costs_nobody_the_others() {
     let bad = json!({"interface": "public", "url": "ftp://canary"});
     let catalog =
         json!([{"type": "image", "endpoints": [bad, good]}, {"type": "image", "endpoints": 7}]);
-    let verified = changed(set("catalog", catalog)).unwrap().unwrap();
+    let verified = changed(set("catalog", catalog)).unwrap().verified;
     let urls: Vec<_> = verified.catalog.urls().map(|url| url.as_str()).collect();
     assert_eq!(urls, ["https://image.example.org"]);
 }
@@ -135,19 +135,36 @@ fn what_is_no_catalog_is_named_and_not_repeated() {
 }
 
 #[test]
-fn a_token_with_access_rules_is_not_taken() {
-    let credential = |rules: Value| json!({"id": "a1", "restricted": true, "access_rules": rules});
+fn access_rules_come_out_beside_the_token_and_none_is_not_the_same_as_no_rule() {
+    let with = |rules: Value| {
+        let credential = json!({"id": "a1", "restricted": true, "access_rules": rules});
+        changed(set("application_credential", credential))
+    };
+    let asked = RequestLine {
+        method: "GET",
+        path: "/servers",
+    };
     let free = json!({"id": "a1", "restricted": true});
-    assert!(
-        changed(set("application_credential", free))
-            .unwrap()
-            .is_some()
-    );
-    for rules in [
-        json!([]),
-        json!([{"service": "compute", "method": "GET", "path": "/**"}]),
-    ] {
-        let held = changed(set("application_credential", credential(rules)));
-        assert!(held.unwrap().is_none());
+    let free = changed(set("application_credential", free)).unwrap();
+    assert_eq!(free.access_rules, None);
+    assert_eq!(with(Value::Null).unwrap().access_rules, None);
+    let nothing = with(json!([])).unwrap().access_rules.unwrap();
+    assert!(!nothing.allow("compute", asked));
+    let rule = json!({"id": "r1", "service": "compute", "method": "GET", "path": "/servers"});
+    let held = with(json!([rule])).unwrap().access_rules.unwrap();
+    assert!(held.allow("compute", asked) && !held.allow("image", asked));
+    let many = with(Value::Array(vec![rule.clone(); 257]));
+    assert!(matches!(
+        many,
+        Err(KeystoneError::Field {
+            field: "application_credential.access_rules"
+        })
+    ));
+    let part = with(json!([{"path": "/servers", "service": "compute", "method": null}]));
+    let part = part.unwrap().access_rules.unwrap();
+    assert!(!part.allow("compute", asked));
+    for odd in [json!("all"), json!({}), json!([7])] {
+        let error = with(odd).unwrap_err();
+        assert!(matches!(error, KeystoneError::Json { .. }), "{error:?}");
     }
 }

@@ -88,7 +88,7 @@ impl Admin {
     }
 }
 
-fn http() -> reqwest::Client {
+pub(crate) fn http() -> reqwest::Client {
     // This test's own client speaks plain HTTP only, but is built with a TLS side all the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder()

@@ -5,7 +5,7 @@
 //! may take any lease.
 
 use std::array;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -17,6 +17,8 @@ pub(crate) struct Held<L> {
     legs: L,
     /// 0 while current; else the tick, plus one, by which holders must be done.
     drain_by: AtomicU64,
+    /// The leases there are, for those who count holders without being one.
+    leased: [OnceLock<Weak<Lease<L>>>; SPREAD],
 }
 
 /// One of the counts, together with what a reader looks at and writes when it takes it: the lines of memory that a hit
@@ -50,8 +52,11 @@ impl<L> Lease<L> {
 
 /// Legs that are open and current, or were until a moment ago. All times are ticks (milliseconds).
 pub(crate) struct Opened<L> {
-    leases: [Arc<Lease<L>>; SPREAD],
+    /// Made when a thread first takes its own: many cells are only ever used from a few.
+    leases: [OnceLock<Arc<Lease<L>>>; SPREAD],
+    held: Arc<Held<L>>,
     since: u64,
+    soft: u64,
     hard: u64,
 }
 
@@ -67,23 +72,17 @@ const USE_GRAIN: u64 = 500;
 
 impl<L> Opened<L> {
     pub(crate) fn new(legs: L, now: u64, life: Life) -> Self {
-        let held = Arc::new(Held {
-            legs,
-            drain_by: AtomicU64::new(0),
-        });
         let hard = now.saturating_add(life.hard);
-        let lease = |_| {
-            Arc::new(Lease {
-                held: Arc::clone(&held),
-                // What is over is to be renewed, too, so that one look tells what is good without reserve.
-                soft: now.saturating_add(life.soft).min(hard),
-                used: AtomicU64::new(now),
-                _apart: [0; 11],
-            })
-        };
         Self {
-            leases: array::from_fn(lease),
+            leases: array::from_fn(|_| OnceLock::new()),
+            held: Arc::new(Held {
+                legs,
+                drain_by: AtomicU64::new(0),
+                leased: array::from_fn(|_| OnceLock::new()),
+            }),
             since: now,
+            // What is over is to be renewed, too, so that one look tells what is good without reserve.
+            soft: now.saturating_add(life.soft).min(hard),
             hard,
         }
     }
@@ -91,11 +90,28 @@ impl<L> Opened<L> {
     /// A lease for the calling thread.
     #[inline]
     pub(crate) fn lease(&self, now: u64) -> Arc<Lease<L>> {
-        let lease = &self.leases[this_thread() % SPREAD];
+        let lane = this_thread() % SPREAD;
+        let lease = self.leases[lane].get_or_init(|| self.new_lease(lane, now));
         if now.saturating_sub(lease.used.load(Ordering::Relaxed)) >= USE_GRAIN {
             lease.used.fetch_max(now, Ordering::Relaxed);
         }
         Arc::clone(lease)
+    }
+
+    #[cold]
+    fn new_lease(&self, lane: usize, now: u64) -> Arc<Lease<L>> {
+        let lease = Arc::new(Lease {
+            held: Arc::clone(&self.held),
+            soft: self.soft,
+            used: AtomicU64::new(now),
+            _apart: [0; 11],
+        });
+        self.held.leased[lane].get_or_init(|| Arc::downgrade(&lease));
+        lease
+    }
+
+    fn leases(&self) -> impl Iterator<Item = &Arc<Lease<L>>> {
+        self.leases.iter().filter_map(OnceLock::get)
     }
 
     pub(crate) fn since(&self) -> u64 {
@@ -103,10 +119,7 @@ impl<L> Opened<L> {
     }
 
     pub(crate) fn used(&self) -> u64 {
-        let used = self
-            .leases
-            .iter()
-            .map(|lease| lease.used.load(Ordering::Relaxed));
+        let used = self.leases().map(|lease| lease.used.load(Ordering::Relaxed));
         used.max().unwrap_or(self.since)
     }
 
@@ -120,51 +133,44 @@ impl<L> Opened<L> {
 
     /// How many hold the legs, the cache itself not counted.
     pub(crate) fn holders(&self) -> usize {
-        self.leases
-            .iter()
+        self.leases()
             .map(|lease| Arc::strong_count(lease).saturating_sub(1))
             .sum()
     }
 
     /// Tells holders that these legs are replaced, once. Whether this call was the one.
     pub(crate) fn supersede(&self, drain_by: u64) -> bool {
-        let end = &self.leases[0].held.drain_by;
-        end.compare_exchange(
-            0,
-            drain_by.saturating_add(1),
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        )
-        .is_ok()
+        let drain_by = drain_by.saturating_add(1);
+        let end = &self.held.drain_by;
+        end.compare_exchange(0, drain_by, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Watches the legs without keeping them open.
     pub(crate) fn watch(&self) -> Watch<L> {
-        Watch {
-            leases: array::from_fn(|n| Arc::downgrade(&self.leases[n])),
-            held: Arc::downgrade(&self.leases[0].held),
-        }
+        Watch(Arc::downgrade(&self.held))
     }
 }
 
 /// Sees whether legs are still held, and keeps none open.
-pub(crate) struct Watch<L> {
-    leases: [Weak<Lease<L>>; SPREAD],
-    held: Weak<Held<L>>,
-}
+pub(crate) struct Watch<L>(Weak<Held<L>>);
 
 impl<L> Watch<L> {
     pub(crate) fn holders(&self) -> usize {
-        self.leases.iter().map(Weak::strong_count).sum()
+        let Some(held) = self.0.upgrade() else {
+            return 0;
+        };
+        let leased = held.leased.iter().filter_map(OnceLock::get);
+        leased.map(Weak::strong_count).sum()
     }
 
     pub(crate) fn is_gone(&self) -> bool {
-        self.held.strong_count() == 0
+        self.0.strong_count() == 0
     }
 
     /// Uses the legs if they are still there.
     pub(crate) fn with(&self, use_them: impl FnOnce(&L)) -> bool {
-        self.held
+        self.0
             .upgrade()
             .map(|held| use_them(&held.legs))
             .is_some()

@@ -2,6 +2,7 @@
 
 // `cfg(test)` marks helpers, too, as tests: a failed `unwrap` there is a failed test.
 #[cfg(test)]
+mod batches;
 mod changes;
 #[cfg(test)]
 mod collations;

@@ -22,7 +22,7 @@ pub(crate) struct Stage {
     pub(crate) union: Store,
     /// Whether the databases hold characters of more than three bytes; Nova's own on MariaDB do not.
     pub(crate) wide: bool,
-    _kept: Kept,
+    kept: Kept,
 }
 
 #[expect(dead_code, reason = "what is kept alive as long as the stage")]
@@ -84,6 +84,14 @@ impl Stage {
         Self::made(urls, Kept::Postgres(server)).await
     }
 
+    /// The server under a MariaDB stage.
+    pub(crate) fn mariadb_server(&self) -> &MariaDb {
+        match &self.kept {
+            Kept::MariaDb(server) => server,
+            _ => panic!("{:?} has no MariaDB", self.dialect),
+        }
+    }
+
     async fn made(urls: Vec<SecretText>, kept: Kept) -> Self {
         let mut stores = Vec::new();
         for url in &urls {
@@ -119,7 +127,7 @@ impl Stage {
             stores,
             union,
             wide: dialect != Dialect::MariaDb,
-            _kept: kept,
+            kept,
         }
     }
 

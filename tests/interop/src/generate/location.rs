@@ -297,11 +297,7 @@ pub fn transport_url(rng: &mut Rng) -> String {
 pub fn template(rng: &mut Rng) -> (&'static str, String, Option<String>) {
     let leg = rng.one(&["database", "transport"]);
     let odd = rng.percent(25).then(|| rng.below(5));
-    let hosts = if leg == "transport" {
-        rng.one(&[1_usize, 1, 2, 3])
-    } else {
-        1
-    };
+    let hosts = rng.one(&[1_usize, 1, 2, 3]);
     let places: Vec<String> = (0..hosts)
         .map(|_| match odd {
             // A part that is missing, or an odd one.
@@ -365,7 +361,15 @@ fn whole(rng: &mut Rng, leg: &str, hosts: usize) -> String {
             String::new()
         }
     };
-    let places: Vec<String> = (0..hosts)
+    // A broker's URL names all hosts of the base, a database's one of them.
+    let named = match leg {
+        "database" => {
+            let one = rng.one(&[0_usize, 1, 2][..hosts]);
+            one..one + 1
+        }
+        _ => 0..hosts,
+    };
+    let places: Vec<String> = named
         .map(|at| {
             let n = numbered(at);
             let login = rng.one(&[

@@ -14,6 +14,9 @@ use crate::outcome::{CellFailure, Outcome, Progress, Rejection, Stage, TimedOut}
 /// Databases are told limits in whole milliseconds, rounded down, and some end a statement a little before its limit.
 const ROUNDING: Duration = Duration::from_millis(20);
 
+/// Some drivers round limits by such a part of the time there was, so that one limit serves several statements.
+const PART: u32 = 50;
+
 pub(crate) struct Seat<T> {
     ledger: Arc<Ledger<T>>,
     at: usize,
@@ -69,8 +72,9 @@ impl<T: Send + 'static> Seat<T> {
     /// its own timer or the driver's fires first is chance, and must not decide what the report says.
     pub(crate) fn failed(&self, deadline: Deadline, error: &CellError) -> Outcome<T> {
         let failure = CellFailure::record(self.label(), error);
+        let rounding = ROUNDING + deadline.remaining_at(self.ledger.started()) / PART;
         let cut_short =
-            error.class() == ErrorClass::Timeout && deadline.remaining_at(self.now()) <= ROUNDING;
+            error.class() == ErrorClass::Timeout && deadline.remaining_at(self.now()) <= rounding;
         match cut_short {
             true => Outcome::TimedOut(TimedOut {
                 stage: Stage::Running,

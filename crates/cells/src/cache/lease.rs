@@ -119,7 +119,9 @@ impl<L> Opened<L> {
     }
 
     pub(crate) fn used(&self) -> u64 {
-        let used = self.leases().map(|lease| lease.used.load(Ordering::Relaxed));
+        let used = self
+            .leases()
+            .map(|lease| lease.used.load(Ordering::Relaxed));
         used.max().unwrap_or(self.since)
     }
 
@@ -170,10 +172,7 @@ impl<L> Watch<L> {
 
     /// Uses the legs if they are still there.
     pub(crate) fn with(&self, use_them: impl FnOnce(&L)) -> bool {
-        self.0
-            .upgrade()
-            .map(|held| use_them(&held.legs))
-            .is_some()
+        self.0.upgrade().map(|held| use_them(&held.legs)).is_some()
     }
 }
 

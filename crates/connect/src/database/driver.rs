@@ -132,6 +132,15 @@ pub(crate) fn limit(deadline: Deadline) -> Duration {
     (left - margin).max(Duration::from_millis(1))
 }
 
+/// The same, rounded down by a sixtieth part at the most, so that a session's limit serves for many statements: telling it
+/// costs as much time as asking a small question.
+#[cfg(feature = "mysql")]
+pub(crate) fn coarse_limit(deadline: Deadline) -> Duration {
+    let millis = u64::try_from(limit(deadline).as_millis()).unwrap_or(u64::MAX);
+    let step = (millis / 64).checked_ilog2().map_or(1, |power| 1 << power);
+    Duration::from_millis((millis - millis % step).max(1))
+}
+
 /// The statement and its values as sqlx takes them.
 macro_rules! bound {
     ($statement:expr) => {{
@@ -225,6 +234,27 @@ pub(crate) fn leaves_no_trace(sql: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "mysql")]
+    #[test]
+    fn a_limit_is_never_more_than_there_is_and_little_less() {
+        for millis in [3, 50, 63, 64, 500, 1_999, 2_000, 59_990, 86_400_000] {
+            let deadline = Deadline::after(Duration::from_millis(millis));
+            let (most, told) = (limit(deadline), coarse_limit(deadline));
+            assert!(
+                told <= most.max(Duration::from_millis(1)),
+                "{told:?} of {most:?}"
+            );
+            let left = most.saturating_sub(told);
+            // Time goes by between the two readings.
+            assert!(
+                left <= most / 60 + Duration::from_millis(2),
+                "{told:?} of {most:?}"
+            );
+        }
+        let after = |millis| coarse_limit(Deadline::after(Duration::from_millis(millis)));
+        assert_eq!(after(59_999), after(59_950), "a limit that serves twice");
+    }
 
     #[test]
     fn only_one_plain_statement_leaves_no_trace() {

@@ -33,6 +33,8 @@ pub(crate) struct Link {
     version: Version,
     access: Access,
     runtime: Handle,
+    /// The limit that the session has. Statements that could change it cost the connection.
+    limit: Option<Duration>,
 }
 
 impl MySql {
@@ -179,6 +181,7 @@ impl Driver for MySql {
             version: Version::of(row.try_get("version")?),
             access,
             runtime: Handle::current(),
+            limit: None,
         })
     }
 
@@ -192,11 +195,14 @@ impl Driver for MySql {
         _access: Access,
         deadline: Deadline,
     ) -> Result<(), sqlx::Error> {
-        let limit = link.version.limit(super::driver::limit(deadline));
-        link.connection
-            .execute(AssertSqlSafe(limit))
-            .await
-            .map(drop)
+        let limit = super::driver::coarse_limit(deadline);
+        if link.limit == Some(limit) {
+            return Ok(());
+        }
+        let told = AssertSqlSafe(link.version.limit(limit));
+        link.connection.execute(told).await?;
+        link.limit = Some(limit);
+        Ok(())
     }
 
     async fn disarm(&self, _link: &mut Link) -> Result<(), sqlx::Error> {

@@ -13,46 +13,42 @@ use crate::support::{admin, ids};
 /// The page of all cases.
 const LIMIT: u32 = 500;
 
-/// What the server was sent, cell by cell.
-struct Log {
-    root: MySqlConnection,
-    counted: Vec<i64>,
-}
+/// What the server is sent, as it writes it down itself.
+struct Log(MySqlConnection);
 
 impl Log {
-    /// Begins with connections that are made from now on.
-    async fn begin(server: &MariaDb) -> Self {
+    async fn of(server: &MariaDb) -> Self {
         let options = MySqlConnectOptions::new()
             .host("127.0.0.1")
             .port(server.port())
             .username("root")
             .database("mysql");
-        let mut root = MySqlConnection::connect_with(&options).await.unwrap();
-        root.execute("SET GLOBAL log_output = 'TABLE'")
-            .await
-            .unwrap();
-        root.execute("SET GLOBAL general_log = ON").await.unwrap();
-        Self {
-            root,
-            counted: vec![0; CELLS],
-        }
+        let mut log = Self(MySqlConnection::connect_with(&options).await.unwrap());
+        log.run("SET GLOBAL log_output = 'TABLE'").await;
+        log
     }
 
-    /// Statements on each cell's servers since this was last asked.
-    async fn statements(&mut self) -> Vec<i64> {
-        // A connection's first line names its database, the others the connection alone.
-        let sql = "SELECT COUNT(*) FROM general_log sent JOIN general_log met USING (thread_id) \
-             WHERE met.command_type = 'Connect' AND met.argument LIKE ? \
+    async fn run(&mut self, sql: &'static str) {
+        self.0.execute(sql).await.unwrap();
+    }
+
+    /// What this work gives, and the statements on each cell's servers that it took.
+    async fn of_work<T>(&mut self, work: impl Future<Output = T>) -> (T, Vec<i64>) {
+        self.run("TRUNCATE TABLE general_log").await;
+        self.run("SET GLOBAL general_log = ON").await;
+        let given = work.await;
+        self.run("SET GLOBAL general_log = OFF").await;
+        // The log names connections; they stay open in their pools.
+        let sql = "SELECT COUNT(*) FROM general_log sent \
+             JOIN information_schema.processlist link ON link.id = sent.thread_id WHERE link.db = ? \
              AND sent.command_type IN ('Execute', 'Query') AND sent.argument LIKE '%FROM instances%'";
-        let mut now = Vec::new();
+        let mut statements = Vec::new();
         for cell in 0..CELLS {
-            let counted = sqlx::query(sql).bind(format!("% on nova_cell{cell} %"));
-            let counted = counted.fetch_one(&mut self.root).await.unwrap();
-            now.push(counted.get(0));
+            let counted = sqlx::query(sql).bind(format!("nova_cell{cell}"));
+            let counted = counted.fetch_one(&mut self.0).await.unwrap();
+            statements.push(counted.get(0));
         }
-        let before = std::mem::replace(&mut self.counted, now);
-        let both = self.counted.iter().zip(before);
-        both.map(|(now, before)| now - before).collect()
+        (given, statements)
     }
 }
 
@@ -90,10 +86,10 @@ async fn costs(
     let mut costs = Vec::new();
     for batch in strategies {
         let servers = Servers::new(&ctx, &stage.cells, TokioExecutor::current().unwrap());
-        log.statements().await;
-        let page = servers.batch(*batch).list(&query, DownCells::Fail).await;
+        let servers = servers.batch(*batch);
+        let (page, cost) = log.of_work(servers.list(&query, DownCells::Fail)).await;
         assert_eq!(ids(&page.unwrap()), expected, "{batch:?}");
-        costs.push(log.statements().await);
+        costs.push(cost);
     }
     costs
 }
@@ -101,7 +97,7 @@ async fn costs(
 #[tokio::test]
 async fn batches_cost_the_winning_cell_one_statement_each_and_the_others_one() {
     let mut stage = Stage::mariadb().await;
-    let mut log = Log::begin(stage.mariadb_server()).await;
+    let mut log = Log::of(stage.mariadb_server()).await;
     let mut rng = Rng::new(61);
 
     // `batches` and `no_batches`: all of the page's servers are in the third cell.

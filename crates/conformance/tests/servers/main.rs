@@ -3,6 +3,7 @@
 // `cfg(test)` marks helpers, too, as tests: a failed `unwrap` there is a failed test.
 #[cfg(test)]
 mod batches;
+#[cfg(test)]
 mod changes;
 #[cfg(test)]
 mod collations;

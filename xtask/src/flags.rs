@@ -126,6 +126,9 @@ pub(crate) fn help() -> String {
          cargo xtask bench scatter    the benchmarks with `scatter` in their name\n\n\
          Tools that cargo does not bring (cargo-nextest, cargo-hack, cargo-deny, cargo-machete) are taken from PATH when\n\
          new enough, otherwise installed in a locked version into target/tools: once, a few minutes, needs the registry.\n\
+         `services up` starts each server that no variable names: NOVA_TEST_MARIADB_URL, NOVA_TEST_POSTGRES_URL,\n\
+         NOVA_TEST_REDIS_URL and NOVA_TEST_RABBITMQ_URL name servers that are there already, by URLs as Nova writes them.\n\
+         The login of such a URL has every right in the databases and virtual hosts that `services env` names; they exist.\n\
          `interop` installs Nova from PyPI into target/peers: once, a minute or two; it needs Python 3.11 with venv.\n\
          An unused dependency that `deny` finds wrongly is listed, with the reason, in that crate's\n\
          [package.metadata.cargo-machete]. An edge that `layers` refuses belongs in xtask/src/layers/table.rs, or nowhere.\n\n\
@@ -200,6 +203,13 @@ mod tests {
             assert!(
                 matches!(parsed(&format!("services {word}")), Ok(Command::Services(found)) if found == what)
             );
+        }
+    }
+
+    #[test]
+    fn the_help_names_the_variables_of_servers_that_are_there() {
+        for server in ["MARIADB", "POSTGRES", "REDIS", "RABBITMQ"] {
+            assert!(help().contains(&format!("NOVA_TEST_{server}_URL")));
         }
     }
 

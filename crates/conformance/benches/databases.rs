@@ -15,7 +15,7 @@ use cells::{
     CellError, Cells, DatabaseLocation, RawCellMapping, RevisionKey, SecretText, StaticSource,
     UrlDefaults,
 };
-use connect::{CellDb, ConnectorOptions, NovaConnector, classify};
+use connect::{CellDb, Checkouts, ConnectorOptions, NovaConnector, classify};
 use context::{Deadline, Identity, RequestContext, Roles};
 use nova_conformance::{MariaDb, PASSWORD, Postgres, USER};
 use peers::{AMPLE, load, median, row};
@@ -75,6 +75,49 @@ impl deadpool::managed::Manager for Plain {
     ) -> deadpool::managed::RecycleResult<sqlx::Error> {
         Ok(())
     }
+}
+
+/// What deadpool is asked for in P4: a pool of nothing.
+struct Empty;
+
+impl deadpool::managed::Manager for Empty {
+    type Type = ();
+    type Error = std::convert::Infallible;
+
+    async fn create(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    async fn recycle(
+        &self,
+        _nothing: &mut (),
+        _metrics: &deadpool::managed::Metrics,
+    ) -> deadpool::managed::RecycleResult<Self::Error> {
+        Ok(())
+    }
+}
+
+/// P4: a checkout and the return, of a database that is none.
+async fn checkouts_alone() {
+    let ours = Checkouts::new().expect("a pool");
+    let pool: deadpool::managed::Pool<Empty> = deadpool::managed::Pool::builder(Empty)
+        .max_size(8)
+        .build()
+        .expect("a pool");
+    let deadline = ample();
+    let (mut one, mut other) = (Vec::new(), Vec::new());
+    for _ in 0..9 {
+        let call = || async { ours.once(deadline).await.expect("a connection") };
+        one.push(micros(100_000, call).await * 1e3);
+        let peer = || async { drop(pool.get().await.expect("a connection")) };
+        other.push(micros(100_000, peer).await * 1e3);
+    }
+    row(
+        "P4 checkout and return alone; peer deadpool",
+        median(one),
+        "ns",
+        Some(median(other)),
+    );
 }
 
 /// P4 as far as it shows from outside: a checkout, the smallest statement, and the return.
@@ -274,6 +317,7 @@ async fn thousand_cells() {
 }
 
 async fn measure() {
+    checkouts_alone().await;
     checkouts().await;
     let server = MariaDb::start(&["nova_cell1"]).await.expect("MariaDB");
     let options = MySqlConnectOptions::new()

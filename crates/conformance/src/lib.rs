@@ -43,4 +43,6 @@ pub use cloud::{
     Population, Rng, ServerSeed, Store, alter, write_cell,
 };
 #[cfg(feature = "servers")]
-pub use servers::{MariaDb, PASSWORD, Postgres, RabbitMq, Redis, ServerError, ServerTls, USER};
+pub use servers::{
+    Available, Existing, MariaDb, PASSWORD, Postgres, RabbitMq, Redis, ServerError, ServerTls, USER,
+};

@@ -51,6 +51,9 @@ pub use bus::{
 };
 pub use caretaker::{Caretaker, CaretakerPolicy};
 pub use connector::NovaConnector;
+#[cfg(feature = "_bench")]
+#[doc(hidden)]
+pub use database::Checkouts;
 pub use database::{CellDb, DbSession, Holder, Record, RowStream, classify};
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
 pub use options::{ConnectorOptions, QueueProfile, Queues};

@@ -20,6 +20,11 @@ pub struct ConnectorOptions {
     pub max_age: Duration,
     /// A connection that nobody used for this long is closed.
     pub idle_age: Duration,
+    /// A connection that nobody used for this long is asked whether it is still there, again and again: so nothing between
+    /// here and the server forgets it, and one that is lost is found before somebody needs it. Zero: never.
+    pub keepalive: Duration,
+    /// Longest time that a connection has to answer when it is asked that. Then another one is used instead.
+    pub answer_wait: Duration,
     /// A statement that holds a connection for longer is named in the log, with the place in the program that asked.
     pub held_long: Duration,
     /// Messages that wait for one server of an in-process bus before senders are refused.
@@ -64,6 +69,8 @@ impl Default for ConnectorOptions {
             connect_timeout: Duration::from_secs(10),
             max_age: Duration::from_secs(30 * 60),
             idle_age: Duration::from_secs(60),
+            keepalive: Duration::from_secs(15),
+            answer_wait: Duration::from_secs(1),
             held_long: Duration::from_secs(60),
             bus_queue: 1024,
             bus_exchange: "nova".into(),

@@ -3,17 +3,20 @@
 //! `up` starts a keeper in the background and returns when every server takes connections; the keeper holds the very
 //! handles that tests hold, so whatever ends it ends the servers, too. What is up is known by files in one folder: the
 //! keeper's process id, its log, and the variables that `env` prints.
+//!
+//! A server that a variable names (`NOVA_TEST_MARIADB_URL`, `NOVA_TEST_POSTGRES_URL`, `NOVA_TEST_REDIS_URL`,
+//! `NOVA_TEST_RABBITMQ_URL`, as they were for `up`) is used instead of a private one, and left as it is by `down`.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use nova_conformance::{MariaDb, Postgres, RabbitMq, Redis, ServerError};
+use nova_conformance::{Available, MariaDb, Postgres, RabbitMq, Redis, ServerError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Their databases, each on both database servers.
@@ -125,15 +128,20 @@ fn status(files: &Files) -> Done {
         let (name, url) = line.split_once('=').ok_or("a line that is none")?;
         let name = name.trim_start_matches("export NOVA_");
         let name = name.trim_end_matches("_URL").to_lowercase();
-        let place = url
-            .trim_matches('\'')
-            .rsplit('@')
-            .next()
-            .unwrap_or_default();
-        let address = place.split('/').next().unwrap_or_default();
-        let answers = address.parse().is_ok_and(|address: SocketAddr| {
-            TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok()
-        });
+        let (_, place) = url.trim_matches('\'').split_once("://").unwrap_or_default();
+        let place = place.rsplit('@').next().unwrap_or_default();
+        let address = place.split(['/', '?']).next().unwrap_or_default();
+        let with_port = match (address.contains(':'), name.as_str()) {
+            (true, _) => address.to_owned(),
+            (false, "mariadb") => format!("{address}:3306"),
+            (false, "postgres") => format!("{address}:5432"),
+            (false, "redis") => format!("{address}:6379"),
+            (false, _) => format!("{address}:5672"),
+        };
+        let addresses = with_port.to_socket_addrs().into_iter().flatten();
+        let answers = addresses
+            .into_iter()
+            .any(|address| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok());
         let state = if answers { "up" } else { "no answer" };
         writeln!(out, "{name:<10} {address:<22} {state}")?;
     }
@@ -167,20 +175,20 @@ fn env(files: &Files) -> Done {
 
 /// The servers' handles: dropped together, they end together.
 struct Servers {
-    mariadb: MariaDb,
-    postgres: Postgres,
-    redis: Redis,
-    rabbitmq: RabbitMq,
+    mariadb: Available<MariaDb>,
+    postgres: Available<Postgres>,
+    redis: Available<Redis>,
+    rabbitmq: Available<RabbitMq>,
 }
 
 impl Servers {
     /// All at once: each mostly waits for its own disk.
     async fn start() -> Result<Self, ServerError> {
         let (mariadb, postgres, redis, rabbitmq) = tokio::try_join!(
-            MariaDb::start(&DATABASES),
-            Postgres::start(&DATABASES),
-            Redis::start(),
-            RabbitMq::start(&VIRTUAL_HOSTS)
+            Available::<MariaDb>::start(&DATABASES),
+            Available::<Postgres>::start(&DATABASES),
+            Available::<Redis>::start(),
+            Available::<RabbitMq>::start(&VIRTUAL_HOSTS)
         )?;
         Ok(Self {
             mariadb,
@@ -198,7 +206,11 @@ impl Servers {
             ("REDIS", self.redis.url()),
             ("RABBITMQ", self.rabbitmq.url(VIRTUAL_HOSTS[0])),
         ]
-        .map(|(name, url)| format!("export NOVA_{name}_URL='{}'\n", url.expose()))
+        .map(|(name, url)| {
+            // For a shell: nothing in there ends the quotes.
+            let url = url.expose().replace('\'', "'\\''");
+            format!("export NOVA_{name}_URL='{url}'\n")
+        })
         .concat()
     }
 }

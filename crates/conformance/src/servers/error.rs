@@ -14,6 +14,14 @@ pub enum ServerError {
         /// The Debian package that has it.
         package: &'static str,
     },
+    /// The server that a variable names cannot be used.
+    #[error("{variable} {why}")]
+    Existing {
+        /// The variable.
+        variable: &'static str,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// A file or a process could not be handled.
     #[error("{what}")]
     Io {

@@ -1,14 +1,18 @@
 //! A private MariaDB.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cells::SecretText;
 
+use super::disk::small_disk;
 use super::error::ServerError;
 use super::guarded::{Daemon, Guarded};
 use super::packages::need;
-use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, ServerTls, USER, free_port, run};
+use super::setup::{
+    Ids, PASSWORD, PASSWORD_IN_URL, SMALL_DISK, ServerTls, USER, Wanted, blocking, copied,
+    free_port, run,
+};
 
 /// A running MariaDB with the given databases, stopped when dropped.
 #[derive(Debug)]
@@ -36,9 +40,23 @@ impl MariaDb {
         databases: &[&str],
         tls: Option<ServerTls>,
     ) -> Result<Self, ServerError> {
-        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
-        let start = move || Self::start_blocking(&databases, tls.as_ref(), None);
-        super::setup::blocking(start).await
+        let wanted = Wanted::new(databases).with_tls(tls);
+        blocking(move || Self::start_blocking(&wanted)).await
+    }
+
+    /// Starts one that has, besides, a [small disk](Self::small_disk) of so many megabytes.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_small_disk(
+        databases: &[&str],
+        megabytes: u32,
+    ) -> Result<Self, ServerError> {
+        let wanted = Wanted {
+            disk: Some(megabytes),
+            ..Wanted::new(databases)
+        };
+        blocking(move || Self::start_blocking(&wanted)).await
     }
 
     /// Starts one that lets [`USER`](super::USER) in over TLS alone, with the password and a certificate that this authority
@@ -51,17 +69,14 @@ impl MariaDb {
         tls: ServerTls,
         authority: &Path,
     ) -> Result<Self, ServerError> {
-        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
-        let authority = authority.to_owned();
-        let start = move || Self::start_blocking(&databases, Some(&tls), Some(&authority));
-        super::setup::blocking(start).await
+        let wanted = Wanted {
+            clients: Some(authority.to_owned()),
+            ..Wanted::new(databases).with_tls(Some(tls))
+        };
+        blocking(move || Self::start_blocking(&wanted)).await
     }
 
-    fn start_blocking(
-        databases: &[String],
-        tls: Option<&ServerTls>,
-        clients: Option<&Path>,
-    ) -> Result<Self, ServerError> {
+    fn start_blocking(wanted: &Wanted) -> Result<Self, ServerError> {
         let daemon = need("mariadbd", PACKAGE)?;
         let installer = need("mariadb-install-db", PACKAGE)?;
         let folder = tempfile::tempdir().map_err(ServerError::io("no temporary folder"))?;
@@ -86,7 +101,7 @@ impl MariaDb {
         run("mariadb-install-db", &mut install)?;
 
         let init = folder.path().join("init.sql");
-        let certified = if clients.is_some() {
+        let certified = if wanted.clients.is_some() {
             " REQUIRE X509"
         } else {
             ""
@@ -94,7 +109,7 @@ impl MariaDb {
         let mut sql = format!(
             "CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{PASSWORD}'{certified};\n"
         );
-        for name in databases {
+        for name in &wanted.databases {
             sql.push_str(&format!(
                 "CREATE DATABASE IF NOT EXISTS `{name}` CHARACTER SET utf8;\nGRANT ALL ON `{name}`.* TO '{USER}'@'%';\n"
             ));
@@ -103,7 +118,11 @@ impl MariaDb {
         Ids::own(ids, &init)?;
 
         let port = free_port()?;
-        let mut command = vec![
+        let mut command = match wanted.disk {
+            Some(megabytes) => small_disk(&folder.path().join(SMALL_DISK), megabytes, ids)?,
+            None => Vec::new(),
+        };
+        command.extend([
             daemon.display().to_string(),
             "--no-defaults".into(),
             format!("--datadir={}", data.display()),
@@ -114,16 +133,16 @@ impl MariaDb {
             "--innodb-flush-log-at-trx-commit=0".into(),
             "--max-connections=1200".into(),
             temporary,
-        ];
+        ]);
         command.extend(small.map(String::from));
         command.extend(ids.map(|_| "--user=mysql".to_owned()));
-        if let Some(tls) = tls {
+        if let Some(tls) = &wanted.tls {
             let tls = tls.copied(folder.path(), ids)?;
             command.push(format!("--ssl-cert={}", tls.certificate.display()));
             command.push(format!("--ssl-key={}", tls.key.display()));
         }
-        if let Some(clients) = clients {
-            let copy = super::setup::copied(clients, folder.path(), "clients.pem", ids)?;
+        if let Some(clients) = &wanted.clients {
+            let copy = copied(clients, folder.path(), "clients.pem", ids)?;
             command.push(format!("--ssl-ca={}", copy.display()));
         }
         // Read at each start, so it must be right again on the second.
@@ -157,6 +176,13 @@ impl MariaDb {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.server.folder()
+    }
+
+    /// A folder that only the server sees: a disk of its own, which can be filled (`CREATE TABLE … DATA DIRECTORY`). Empty
+    /// again after a restart.
+    #[must_use]
+    pub fn small_disk(&self) -> PathBuf {
+        self.folder().join(SMALL_DISK)
     }
 
     /// Sends all processes of the server a signal by its name: `STOP`, `CONT`, `KILL`.

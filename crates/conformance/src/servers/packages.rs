@@ -63,10 +63,11 @@ fn install(package: &'static str) -> Result<(), ServerError> {
         run("apt-get install", &mut command)
     };
     // The lists may be old or absent; they are brought up to date once, and only then.
-    install().or_else(|_| {
+    let installed = install().or_else(|_| {
         run("apt-get update", Command::new("apt-get").arg("update"))?;
         install()
-    })
+    });
+    installed.map(drop)
 }
 
 /// Keeps a package from starting its service while it is installed: only private servers are wanted.

@@ -2,15 +2,19 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use cells::SecretText;
 
+use super::disk::small_disk;
 use super::error::ServerError;
 use super::guarded::{Daemon, Guarded};
 use super::packages::need;
-use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, ServerTls, USER, free_port, run};
+use super::setup::{
+    Ids, PASSWORD, PASSWORD_IN_URL, SMALL_DISK, ServerTls, USER, Wanted, blocking, copied,
+    free_port, run,
+};
 
 /// A running PostgreSQL with the given databases, stopped when dropped.
 #[derive(Debug)]
@@ -38,9 +42,23 @@ impl Postgres {
         databases: &[&str],
         tls: Option<ServerTls>,
     ) -> Result<Self, ServerError> {
-        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
-        let start = move || Self::start_blocking(&databases, tls.as_ref(), None);
-        super::setup::blocking(start).await
+        let wanted = Wanted::new(databases).with_tls(tls);
+        blocking(move || Self::start_blocking(&wanted)).await
+    }
+
+    /// Starts one that has, besides, a [small disk](Self::small_disk) of so many megabytes.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with_small_disk(
+        databases: &[&str],
+        megabytes: u32,
+    ) -> Result<Self, ServerError> {
+        let wanted = Wanted {
+            disk: Some(megabytes),
+            ..Wanted::new(databases)
+        };
+        blocking(move || Self::start_blocking(&wanted)).await
     }
 
     /// Starts one that lets [`USER`](super::USER) in over TLS alone, with the password and a certificate that this authority
@@ -53,17 +71,14 @@ impl Postgres {
         tls: ServerTls,
         authority: &Path,
     ) -> Result<Self, ServerError> {
-        let databases: Vec<String> = databases.iter().map(|name| (*name).to_owned()).collect();
-        let authority = authority.to_owned();
-        let start = move || Self::start_blocking(&databases, Some(&tls), Some(&authority));
-        super::setup::blocking(start).await
+        let wanted = Wanted {
+            clients: Some(authority.to_owned()),
+            ..Wanted::new(databases).with_tls(Some(tls))
+        };
+        blocking(move || Self::start_blocking(&wanted)).await
     }
 
-    fn start_blocking(
-        databases: &[String],
-        tls: Option<&ServerTls>,
-        clients: Option<&Path>,
-    ) -> Result<Self, ServerError> {
+    fn start_blocking(wanted: &Wanted) -> Result<Self, ServerError> {
         let daemon = need("postgres", PACKAGE)?;
         let installer = need("initdb", PACKAGE)?;
         let folder = tempfile::tempdir().map_err(ServerError::io("no temporary folder"))?;
@@ -84,7 +99,7 @@ impl Postgres {
             .args(["--auth-local=trust", "--auth-host=scram-sha-256"]);
         become_user(&mut install, ids);
         run("initdb", &mut install)?;
-        let others = match clients {
+        let others = match wanted.clients {
             Some(_) => "hostssl all all 127.0.0.1/32 scram-sha-256 clientcert=verify-ca",
             None => "host all all 127.0.0.1/32 scram-sha-256",
         };
@@ -95,13 +110,17 @@ impl Postgres {
         .map_err(ServerError::io("the server's access rules"))?;
 
         let mut sql = format!("CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'\n");
-        for name in databases {
+        for name in &wanted.databases {
             sql.push_str(&format!("CREATE DATABASE {name} OWNER {USER}\n"));
         }
         single_user(&daemon, &data, ids, &sql)?;
 
         let port = free_port()?;
-        let mut command = ids.map_or_else(Vec::new, Ids::switch);
+        let mut command = match wanted.disk {
+            Some(megabytes) => small_disk(&folder.path().join(SMALL_DISK), megabytes, ids)?,
+            None => Vec::new(),
+        };
+        command.extend(ids.map_or_else(Vec::new, Ids::switch));
         command.extend([
             daemon.display().to_string(),
             "-D".into(),
@@ -117,14 +136,14 @@ impl Postgres {
             "max_connections=64".into(),
             "lc_messages=C".into(),
         ];
-        if let Some(tls) = tls {
+        if let Some(tls) = &wanted.tls {
             let tls = tls.copied(folder.path(), ids)?;
             settings.push("ssl=on".into());
             settings.push(format!("ssl_cert_file={}", tls.certificate.display()));
             settings.push(format!("ssl_key_file={}", tls.key.display()));
         }
-        if let Some(clients) = clients {
-            let copy = super::setup::copied(clients, folder.path(), "clients.pem", ids)?;
+        if let Some(clients) = &wanted.clients {
+            let copy = copied(clients, folder.path(), "clients.pem", ids)?;
             settings.push(format!("ssl_ca_file={}", copy.display()));
         }
         for setting in settings {
@@ -160,6 +179,13 @@ impl Postgres {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.server.folder()
+    }
+
+    /// A folder that only the server sees: a disk of its own, which can be filled (`CREATE TABLESPACE`). Empty again after a
+    /// restart.
+    #[must_use]
+    pub fn small_disk(&self) -> PathBuf {
+        self.folder().join(SMALL_DISK)
     }
 
     /// Sends all processes of the server a signal by its name: `STOP`, `CONT`, `KILL`.

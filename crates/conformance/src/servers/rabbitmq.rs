@@ -204,24 +204,38 @@ impl RabbitMq {
     /// [`ServerError`] where the node cannot be told.
     pub async fn block(&self, blocked: bool) -> Result<(), ServerError> {
         let share = if blocked { "0.000001" } else { "0.4" };
-        let erl = need("erl", PACKAGE)?;
-        let expression = format!(
-            "ok = rpc:call('{NODE}', vm_memory_monitor, set_vm_memory_high_watermark, [{share}]), halt()."
-        );
-        let home = self.folder().to_owned();
-        let (ids, names_port) = (self.ids, self.names_port);
-        blocking(move || {
-            let mut words = words(ids, &home, names_port);
-            words.push(erl.display().to_string());
-            words.extend(
-                "-noinput -hidden -start_epmd false -sname control@localhost"
-                    .split(' ')
-                    .map(String::from),
-            );
-            words.extend(["-eval".to_owned(), expression]);
-            run("erl", Command::new(&words[0]).args(&words[1..]))
+        let told = format!("vm_memory_monitor, set_vm_memory_high_watermark, [{share}]");
+        self.asked(&format!("ok = rpc:call('{NODE}', {told}), halt()."))
+            .await
+            .map(drop)
+    }
+
+    /// How many clients are connected, as the broker itself counts them.
+    ///
+    /// # Errors
+    /// [`ServerError`] where the node cannot be asked.
+    pub async fn connections(&self) -> Result<usize, ServerError> {
+        let told = "rabbit_networking, connections, []";
+        let count = format!("io:format(\"~b\", [length(rpc:call('{NODE}', {told}))]), halt().");
+        let text = self.asked(&count).await?;
+        text.trim().parse().map_err(|_| ServerError::Failed {
+            program: "erl",
+            output: text,
         })
-        .await
+    }
+
+    /// What an expression prints in a second node, which knows the first.
+    async fn asked(&self, expression: &str) -> Result<String, ServerError> {
+        let erl = need("erl", PACKAGE)?;
+        let mut words = words(self.ids, self.folder(), self.names_port);
+        words.push(erl.display().to_string());
+        words.extend(
+            "-noinput -hidden -start_epmd false -sname control@localhost"
+                .split(' ')
+                .map(String::from),
+        );
+        words.extend(["-eval".to_owned(), expression.to_owned()]);
+        blocking(move || run("erl", Command::new(&words[0]).args(&words[1..]))).await
     }
 
     /// Sends the server a signal by its name: `STOP`, `CONT`, `KILL`.

@@ -35,6 +35,33 @@ impl ServerTls {
     }
 }
 
+/// What a database server is to have.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) databases: Vec<String>,
+    pub(super) tls: Option<ServerTls>,
+    /// The authority of the certificates without which nobody comes in.
+    pub(super) clients: Option<PathBuf>,
+    /// Megabytes of a disk of its own.
+    pub(super) disk: Option<u32>,
+}
+
+impl Wanted {
+    pub(super) fn new(databases: &[&str]) -> Self {
+        Self {
+            databases: databases.iter().map(|name| (*name).to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn with_tls(self, tls: Option<ServerTls>) -> Self {
+        Self { tls, ..self }
+    }
+}
+
+/// The small disk's folder, in the server's own.
+pub(super) const SMALL_DISK: &str = "small";
+
 /// A copy of a file that the server's user can read and nobody else.
 pub(super) fn copied(
     from: &Path,
@@ -110,16 +137,16 @@ pub(super) fn is_root() -> bool {
     std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
-/// Runs a program to its end and wants it to end well.
-pub(super) fn run(program: &'static str, command: &mut Command) -> Result<(), ServerError> {
+/// Runs a program to its end, wants it to end well, and gives what it printed.
+pub(super) fn run(program: &'static str, command: &mut Command) -> Result<String, ServerError> {
     let output = command
         .stdin(Stdio::null())
         .output()
         .map_err(ServerError::io("a program could not be run"))?;
-    if output.status.success() {
-        return Ok(());
-    }
     let mut text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     Err(ServerError::Failed {
         program,

@@ -7,6 +7,7 @@ mod canaries;
 mod cloud;
 mod faults;
 mod mariadb;
+mod outages;
 mod postgres;
 mod rotations;
 mod sessions;
@@ -57,6 +58,9 @@ trait Server {
 
     /// The connections of the suite's user.
     async fn connections(&self) -> usize;
+
+    /// Statements of the superuser that make the tables `filler` and `kept`, each with a text `x`, on the server's small disk.
+    fn on_small_disk(&self) -> Vec<String>;
 
     /// Locks table `t` against everybody until the returned connection is dropped.
     async fn lock(&self) -> Box<dyn Send>;

@@ -7,7 +7,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
 use crate::{
-    DATABASE, Server, budgets, canaries, cloud, faults, rotations, sessions, stages, streams,
+    DATABASE, Server, budgets, canaries, cloud, faults, outages, rotations, sessions, stages,
+    streams,
 };
 
 impl Server for MariaDb {
@@ -73,6 +74,16 @@ impl Server for MariaDb {
         rows.len()
     }
 
+    fn on_small_disk(&self) -> Vec<String> {
+        let at = self.small_disk();
+        ["filler", "kept"]
+            .map(|table| {
+                let at = at.display();
+                format!("CREATE TABLE {table} (x TEXT) DATA DIRECTORY = '{at}'")
+            })
+            .into()
+    }
+
     async fn lock(&self) -> Box<dyn Send> {
         let mut superuser = superuser(self).await;
         superuser.execute("LOCK TABLES t WRITE").await.unwrap();
@@ -111,6 +122,13 @@ async fn mariadb_kills_hit_no_other_owners_statement() {
 #[tokio::test]
 async fn mariadb_stopped_killed_and_started_again() {
     faults::suite(&mut server().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_down_or_full_costs_other_cells_nothing() {
+    let sick = MariaDb::start_with_small_disk(&[DATABASE], 24);
+    let (sick, healthy) = tokio::join!(sick, server());
+    outages::suite(sick.unwrap(), &healthy).await;
 }
 
 #[tokio::test]

@@ -7,7 +7,8 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
 use crate::{
-    DATABASE, Server, budgets, canaries, cloud, faults, rotations, sessions, stages, streams,
+    DATABASE, Server, budgets, canaries, cloud, faults, outages, rotations, sessions, stages,
+    streams,
 };
 
 impl Server for Postgres {
@@ -74,6 +75,19 @@ impl Server for Postgres {
         rows.len()
     }
 
+    fn on_small_disk(&self) -> Vec<String> {
+        let at = self.small_disk();
+        let mut statements = vec![format!(
+            "CREATE TABLESPACE small LOCATION '{}'",
+            at.display()
+        )];
+        for table in ["filler", "kept"] {
+            statements.push(format!("CREATE TABLE {table} (x TEXT) TABLESPACE small"));
+            statements.push(format!("GRANT ALL ON {table} TO {USER}"));
+        }
+        statements
+    }
+
     async fn lock(&self) -> Box<dyn Send> {
         let mut superuser = superuser(self).await;
         let lock = sqlx::raw_sql("BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE");
@@ -113,6 +127,13 @@ async fn postgres_kills_hit_no_other_owners_statement() {
 #[tokio::test]
 async fn postgres_stopped_killed_and_started_again() {
     faults::suite(&mut server().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn postgres_down_or_full_costs_other_cells_nothing() {
+    let sick = Postgres::start_with_small_disk(&[DATABASE], 24);
+    let (sick, healthy) = tokio::join!(sick, server());
+    outages::suite(sick.unwrap(), &healthy).await;
 }
 
 #[tokio::test]

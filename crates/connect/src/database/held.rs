@@ -5,11 +5,10 @@
 //! the driver ends what it runs. Nobody else ever gets it, so ending it can hit no one else's statement.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use context::Deadline;
 use deadpool::managed::Object;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 use super::driver::Driver;
 use super::failure::Failure;

@@ -1,6 +1,8 @@
 //! Databases: a lazy handle per cell, sessions with a budget, and what each kind of database brings.
 
 mod ad_hoc;
+#[cfg(feature = "_bench")]
+mod bench;
 mod classify;
 #[cfg(feature = "_server")]
 mod dial;
@@ -9,6 +11,7 @@ mod engine;
 mod failure;
 mod held;
 mod holders;
+mod keeper;
 #[cfg(feature = "_server")]
 mod kill;
 #[cfg(feature = "_server")]
@@ -31,6 +34,8 @@ mod stream;
 mod handle;
 
 pub use ad_hoc::Record;
+#[cfg(feature = "_bench")]
+pub use bench::Checkouts;
 pub use classify::classify;
 pub use handle::CellDb;
 pub use holders::Holder;

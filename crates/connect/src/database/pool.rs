@@ -4,7 +4,7 @@
 //! cells share is `shared.rs`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use context::Deadline;
 use deadpool::Runtime;
@@ -13,14 +13,15 @@ use deadpool::managed::{
     Timeouts,
 };
 use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::driver::{Access, Driver};
 use super::engine::Budget;
 use super::failure::Failure;
 use super::held::{Held, Ran};
 use super::holders::{Holder, Holders};
+use super::keeper::{Care, Keeper};
 use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
@@ -33,6 +34,10 @@ pub(crate) struct Pools<D: Driver> {
     shared: Arc<Shared>,
     holders: Arc<Holders>,
     closed: CancellationToken,
+    keeper: Arc<Keeper>,
+    care: Option<Care>,
+    /// Of these pools, whoever still uses what came from them.
+    over: DropGuard,
 }
 
 /// deadpool's manager: makes connections of one access.
@@ -40,6 +45,7 @@ pub(super) struct Maker<D: Driver> {
     driver: Arc<D>,
     access: Access,
     max_age: Duration,
+    answer_wait: Duration,
     shared: Arc<Shared>,
     /// Logins under way at once, of both pools together.
     starting: Arc<Semaphore>,
@@ -76,18 +82,20 @@ impl<D: Driver> Manager for Maker<D> {
             return Err(RecycleError::message("past its age"));
         }
         let unused_for = kept.unused_since.elapsed();
-        if self.driver.still_good(&mut kept.link, unused_for).await {
-            Ok(())
-        } else {
-            Err(RecycleError::message("no longer usable"))
+        let good = self.driver.still_good(&mut kept.link, unused_for);
+        // One that is silent, since something on the way forgot it, must not cost the whole budget.
+        match timeout(self.answer_wait, good).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(RecycleError::message("no longer usable")),
+            Err(_) => Err(RecycleError::message("silent")),
         }
     }
 }
 
 /// Between 0 and 0.1, by the moment a connection was made: as good as random between connections, fixed for each.
-fn jitter(born: Instant) -> f64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    let since = born.saturating_duration_since(*START.get_or_init(Instant::now));
+fn jitter(born: std::time::Instant) -> f64 {
+    static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
+    let since = born.saturating_duration_since(*START.get_or_init(std::time::Instant::now));
     f64::from(since.subsec_nanos() % 1000) / 10_000.0
 }
 
@@ -118,6 +126,7 @@ impl<D: Driver> Pools<D> {
                 driver: Arc::clone(&driver),
                 access,
                 max_age: options.max_age,
+                answer_wait: options.answer_wait,
                 shared: Arc::clone(shared),
                 starting: Arc::clone(&starting),
             };
@@ -139,6 +148,7 @@ impl<D: Driver> Pools<D> {
             }));
             Ok(pool)
         };
+        let closed = CancellationToken::new();
         Ok(Self {
             reading: lane(Access::ReadOnly)?,
             writing: lane(Access::ReadWrite)?,
@@ -146,7 +156,10 @@ impl<D: Driver> Pools<D> {
             options: options.clone(),
             shared: Arc::clone(shared),
             holders: Arc::default(),
-            closed: CancellationToken::new(),
+            over: closed.child_token().drop_guard(),
+            closed,
+            keeper: Arc::default(),
+            care: Care::of(options),
         })
     }
 
@@ -208,6 +221,7 @@ impl<D: Driver> Pools<D> {
             Ok(Err(error)) => return Err(self.refusal(error)),
             Err(_) => return Err(Failure::ConnectTimeout.into()),
         };
+        self.look_after();
         let seen = self.holders.enter(budget.asked_at, access);
         let mut held = Held::new(&self.driver, &self.shared, link, seen);
         let arming = self.driver.arm(held.link()?, access, deadline);
@@ -217,6 +231,18 @@ impl<D: Driver> Pools<D> {
             Ran::OutOfTime => Err(Failure::Budget.into()),
             Ran::Closed => Err(Failure::Closed.into()),
         }
+    }
+
+    /// From now on, until there is none left.
+    fn look_after(&self) {
+        let Some(care) = self.care else { return };
+        let idle_age = self.options.idle_age;
+        self.keeper.start(
+            care,
+            self.over.token(),
+            || [self.reading.weak(), self.writing.weak()],
+            move |kept: &Kept<D::Link>| kept.unused_since.elapsed() > idle_age,
+        );
     }
 
     fn refusal(&self, error: PoolError<sqlx::Error>) -> sqlx::Error {
@@ -241,7 +267,12 @@ impl<D: Driver> Pools<D> {
     /// the pool is tried, so that a cell that is down says so and not that it is busy.
     pub(super) async fn probe(&self, budget: Budget) -> Result<(), sqlx::Error> {
         let deadline = budget.deadline;
-        let held = self.check_out_patiently(budget, Duration::ZERO).await;
+        // Connections that are only being looked after are free in a moment.
+        let wait = match self.keeper.looks() {
+            true => self.options.answer_wait * 2,
+            false => Duration::ZERO,
+        };
+        let held = self.check_out_patiently(budget, wait).await;
         match held {
             Ok(mut held) => {
                 let probing = self.driver.probe(held.link()?);
@@ -265,5 +296,7 @@ impl<D: Driver> Pools<D> {
     }
 }
 
+#[cfg(any(test, feature = "_bench"))]
+pub(super) mod doorkeeper;
 #[cfg(test)]
 mod tests;

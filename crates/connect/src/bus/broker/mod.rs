@@ -18,4 +18,6 @@ pub(super) use options::{is_true, option};
 #[cfg(feature = "rabbitmq")]
 pub(super) use seen::Seen;
 pub(super) use tls::{Tls, server_name};
+#[cfg(feature = "rabbitmq")]
+pub(super) use waiting::Ticket;
 pub(super) use waiting::Waiting;

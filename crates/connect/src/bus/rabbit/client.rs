@@ -1,16 +1,18 @@
 //! Requests, over the one connection that is kept for them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cells::{CellError, ErrorClass};
 use context::Deadline;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::link::{Link, bounded};
 use super::place::Place;
 use super::publish::{Published, Route, over, publish};
 use super::{replies, topology};
-use crate::bus::broker::{Alive, Kept, Waiting};
+use crate::bus::broker::{Alive, Kept, Ticket, Waiting};
 use crate::bus::message::{BusTarget, CallError, RpcRequest};
 use crate::bus::oslo::{self, ReplyTo};
 
@@ -21,6 +23,8 @@ pub(super) struct Client {
     /// The same for the client's whole life: a server that still works on a call answers to it, whatever happened to the
     /// connection.
     pub(super) reply_queue: String,
+    /// Nobody calls any more.
+    pub(super) over: CancellationToken,
 }
 
 impl Client {
@@ -30,6 +34,7 @@ impl Client {
             link: Kept::default(),
             waiting: Arc::default(),
             reply_queue: format!("reply_{}", oslo::fresh_id()),
+            over: CancellationToken::new(),
         })
     }
 
@@ -38,6 +43,7 @@ impl Client {
     }
 
     pub(super) fn close(&self) {
+        self.over.cancel();
         self.link.close();
     }
 
@@ -53,15 +59,9 @@ impl Client {
     }
 
     pub(super) async fn check(&self, deadline: Deadline) -> Result<(), CellError> {
-        let link = self.link(deadline).await?;
-        match bounded(deadline, link.ping()).await {
-            Ok(()) => Ok(()),
-            Err(_) => {
-                // It was lost and nobody had noticed: a new one tells the truth.
-                self.forget(&link).await;
-                self.link(deadline).await.map(drop)
-            }
-        }
+        // One that was lost, and nobody had noticed, is replaced: a new one tells the truth.
+        self.link.doubt();
+        self.link(deadline).await.map(drop)
     }
 
     pub(super) async fn call(
@@ -81,11 +81,11 @@ impl Client {
             .await
             .map_err(CallError::Bus)?;
         let ticket = self.waiting.enter(&reply.call);
-        let sent = publish(&link, &route, &body, true, deadline).await;
-        drop(body);
-        sent.and_then(taken).map_err(CallError::Bus)?;
-        drop(link);
-        ticket.answer(deadline, monitor).await
+        let answer = answered(link, &route, &body, ticket, monitor, deadline).await;
+        if let Err(CallError::Bus(error)) = &answer {
+            self.link.doubt_if_late(error);
+        }
+        answer
     }
 
     pub(super) async fn cast(
@@ -99,6 +99,7 @@ impl Client {
         let link = self.link(deadline).await?;
         publish(&link, &route, &body, false, deadline)
             .await
+            .inspect_err(|error| self.link.doubt_if_late(error))
             .and_then(taken)
     }
 
@@ -115,7 +116,7 @@ impl Client {
         let sent = bounded(deadline, async {
             let channel = link.channel().await?;
             topology::confirm(&channel).await?;
-            let sent = over(&channel, &route, &body, None).await?;
+            let sent = over(&channel, &link.ended, &route, &body, None).await?;
             channel.close(200, "OK".into()).await?;
             Ok(sent)
         });
@@ -134,6 +135,28 @@ impl Client {
         };
         Route::new(&self.place.exchange, &key)
     }
+}
+
+/// Sends a call and waits for its answer. That may overtake the broker's word that it has the request, where the broker has
+/// to write it down first.
+async fn answered(
+    link: Arc<Link>,
+    route: &Route,
+    body: &[u8],
+    ticket: Ticket,
+    monitor: Option<Duration>,
+    deadline: Deadline,
+) -> Result<Value, CallError> {
+    // The connection is kept no longer than until it has sent.
+    let sent = async move { publish(&link, route, body, true, deadline).await };
+    let answer = ticket.answer(deadline, monitor);
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        sent = sent => sent.and_then(taken).map_err(CallError::Bus)?,
+        answer = &mut answer => return answer,
+    }
+    answer.await
 }
 
 /// A request has to be in a queue.

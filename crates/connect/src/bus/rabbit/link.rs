@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout, timeout_at};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::classify::classify;
 use super::login::Login;
@@ -23,11 +24,13 @@ use crate::bus::broker::{Alive, Cut, dial, first_of, out_of_time, server_name};
 
 pub(super) struct Link {
     /// Taken when dropped.
-    open: Option<(Connection, Cut)>,
+    open: Option<(Connection, Cut, DropGuard)>,
     /// Confirms what it publishes.
     pub(super) publisher: Channel,
     /// Set once replies are read over this connection.
     pub(super) replies: OnceCell<()>,
+    /// Told when the connection has ended.
+    pub(super) ended: CancellationToken,
     runtime: Handle,
 }
 
@@ -36,6 +39,11 @@ impl Alive for Link {
         self.connection()
             .is_ok_and(|open| open.status().connected())
             && self.publisher.status().connected()
+    }
+
+    async fn answers(&self) -> bool {
+        // A blocked one is not read by the broker, and has told us so.
+        self.is_blocked() || self.ping().await.is_ok()
     }
 }
 
@@ -71,20 +79,20 @@ impl Link {
                 stream.ok_or_else(|| gone().into())
             }
         };
-        let connected = quiet(Connection::connector(
-            uri,
-            runtime::current(),
-            give,
-            properties,
-        ));
+        // Ends the driver's tasks, also where it never gets so far as to be connected.
+        let ended = CancellationToken::new();
+        let runtime = runtime::current(ended.clone());
+        let over = ended.clone().drop_guard();
+        let connected = quiet(Connection::connector(uri, runtime, give, properties));
         let connection = connected.await.map_err(classify)?;
         let publisher = quiet(topology::confirming(&connection))
             .await
             .map_err(classify)?;
         Ok(Self {
-            open: Some((connection, cut)),
+            open: Some((connection, cut, over)),
             publisher,
             replies: OnceCell::new(),
+            ended,
             runtime: Handle::current(),
         })
     }
@@ -103,7 +111,7 @@ impl Link {
         let gone = || std::io::Error::from(std::io::ErrorKind::NotConnected);
         self.open
             .as_ref()
-            .map(|(connection, _)| connection)
+            .map(|(connection, ..)| connection)
             .ok_or_else(|| gone().into())
     }
 
@@ -116,10 +124,10 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if let Some((connection, cut)) = self.open.take() {
+        if let Some((connection, cut, over)) = self.open.take() {
             self.runtime.spawn(quiet(async move {
                 let _closed = timeout(CLOSING, connection.close(200, "OK".into())).await;
-                drop(cut);
+                drop((cut, over));
             }));
         }
     }

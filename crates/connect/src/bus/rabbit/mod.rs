@@ -30,7 +30,14 @@ use super::message::{BusTarget, CallError, Endpoint, RpcRequest};
 use super::transport::{Serving, Transport};
 use crate::options::ConnectorOptions;
 
+/// What callers hold. Servers outlive it.
 struct Rabbit(Arc<Client>);
+
+impl Drop for Rabbit {
+    fn drop(&mut self) {
+        self.0.over.cancel();
+    }
+}
 
 /// A handle on a broker; waits for nothing.
 ///

@@ -1,15 +1,21 @@
 //! Publishing one message, and what became of it. Only what the broker has confirmed counts as sent.
 
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use cells::{CellError, ErrorClass};
 use context::Deadline;
 use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
-use lapin::{BasicProperties, Channel, Confirmation};
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
+use tokio::runtime::Handle;
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
 use super::link::{Link, bounded};
+use super::runtime::quiet;
 use crate::bus::broker::out_of_time;
 use crate::bus::oslo;
 
@@ -80,12 +86,14 @@ pub(super) async fn publish(
         return Err(out_of_time("the budget ended before the request was sent"));
     }
     let expires = expires.then_some(left);
-    bounded(deadline, over(&link.publisher, route, body, expires)).await
+    let sent = over(&link.publisher, &link.ended, route, body, expires);
+    bounded(deadline, sent).await
 }
 
 /// Publishes over a channel that confirms.
 pub(super) async fn over(
     channel: &Channel,
+    ended: &CancellationToken,
     route: &Route,
     body: &[u8],
     expires: Option<Duration>,
@@ -114,9 +122,54 @@ pub(super) async fn over(
             properties,
         )
         .await?;
-    Ok(match sent.await? {
+    Ok(match Awaited::new(sent, ended).await? {
         Confirmation::Ack(None) | Confirmation::NotRequested => Published::Queued,
         Confirmation::Ack(Some(_)) => Published::Unroutable,
         Confirmation::Nack(_) => Published::Refused,
     })
+}
+
+/// A confirmation that is waited for to its end, if not by its sender, then in the background. The driver would keep one that
+/// is dropped for as long as the connection lasts.
+struct Awaited {
+    confirm: Option<PublisherConfirm>,
+    /// The connection has: the driver does not say so to everybody who waits.
+    ended: CancellationToken,
+    runtime: Handle,
+}
+
+impl Awaited {
+    fn new(confirm: PublisherConfirm, ended: &CancellationToken) -> Self {
+        Self {
+            confirm: Some(confirm),
+            ended: ended.clone(),
+            runtime: Handle::current(),
+        }
+    }
+}
+
+impl Future for Awaited {
+    type Output = Result<Confirmation, lapin::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(confirm) = &mut self.confirm else {
+            return Poll::Ready(Ok(Confirmation::NotRequested));
+        };
+        let confirmed = Pin::new(confirm).poll(context);
+        if confirmed.is_ready() {
+            self.confirm = None;
+        }
+        confirmed
+    }
+}
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        if let Some(confirm) = self.confirm.take() {
+            let ended = self.ended.clone();
+            self.runtime.spawn(quiet(async move {
+                drop(ended.run_until_cancelled(confirm).await);
+            }));
+        }
+    }
 }

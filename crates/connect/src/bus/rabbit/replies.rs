@@ -59,7 +59,11 @@ fn again(client: &Arc<Client>, deadline: Deadline) -> BoxFuture<'_, Result<Arc<L
 }
 
 async fn read(client: Weak<Client>, link: Weak<Link>, mut consumer: Consumer) {
-    while let Some(Ok(delivery)) = quiet(consumer.next()).await {
+    let Some(ended) = link.upgrade().map(|link| link.ended.clone()) else {
+        return;
+    };
+    // A driver whose tasks have ended with the connection does not say any more that it has.
+    while let Some(Some(Ok(delivery))) = ended.run_until_cancelled(quiet(consumer.next())).await {
         let Some(client) = client.upgrade() else {
             return;
         };
@@ -87,9 +91,11 @@ async fn read(client: Weak<Client>, link: Weak<Link>, mut consumer: Consumer) {
             return;
         }
         let deadline = Deadline::after(client.place.connect_timeout);
-        // A new connection has a reader of its own.
-        if again(&client, deadline).await.is_ok() {
-            return;
+        // A new connection has a reader of its own. Nobody is left to read for once the callers have gone.
+        let over = client.over.clone();
+        match over.run_until_cancelled(again(&client, deadline)).await {
+            None | Some(Ok(_)) => return,
+            Some(Err(_)) => {}
         }
         drop(client);
         sleep(pause).await;

@@ -1,26 +1,43 @@
 //! What the driver runs on: tokio, with its log turned off. At its finest level it writes down the frames that it throws
 //! away, and those hold requests, tokens, and the answer to the broker's question for the password.
+//!
+//! Its tasks end with their connection. Left to itself, the one that keeps a heartbeat sleeps on for half a minute.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 
 use async_rs::traits::Executor;
 use async_rs::util::{RuntimeParts, Task};
 use async_rs::{Runtime, Tokio};
+use tokio_util::sync::CancellationToken;
 use tracing::instrument::{WithDispatch, WithSubscriber};
 use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// The kit that the driver gets.
 pub(super) type Kit = RuntimeParts<Quiet, Tokio>;
 
-/// Tasks of the current runtime that log nothing.
+/// Tasks of the current runtime that log nothing, and end when they are told to.
 #[derive(Debug, Clone)]
-pub(super) struct Quiet(Tokio);
+pub(super) struct Quiet {
+    tokio: Tokio,
+    over: CancellationToken,
+}
 
-/// The current runtime, for the driver.
-pub(super) fn current() -> Runtime<Kit> {
+/// The current runtime, for one connection of the driver.
+pub(super) fn current(over: CancellationToken) -> Runtime<Kit> {
     let tokio = Tokio::current();
-    Runtime::new(RuntimeParts::new(Quiet(tokio.clone()), tokio))
+    let quiet = Quiet {
+        tokio: tokio.clone(),
+        over,
+    };
+    Runtime::new(RuntimeParts::new(quiet, tokio))
+}
+
+/// Nothing, where that is what is wanted: only work without a result can be ended.
+fn nothing<T: 'static>() -> Option<T> {
+    let nothing: Box<dyn Any> = Box::new(());
+    nothing.downcast().ok().map(|nothing| *nothing)
 }
 
 /// The same work, without a log.
@@ -45,20 +62,26 @@ impl Executor for Quiet {
     type Task<T: Send + 'static> = <Tokio as Executor>::Task<T>;
 
     fn block_on<T, F: Future<Output = T>>(&self, work: F) -> T {
-        self.0.block_on(work)
+        self.tokio.block_on(work)
     }
 
     fn spawn<T: Send + 'static, F: Future<Output = T> + Send + 'static>(
         &self,
         work: F,
     ) -> Task<Self::Task<T>> {
-        self.0.spawn(quiet(work))
+        let over = self.over.clone();
+        self.tokio.spawn(quiet(async move {
+            match nothing() {
+                Some(nothing) => over.run_until_cancelled(work).await.unwrap_or(nothing),
+                None => work.await,
+            }
+        }))
     }
 
     fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
         &self,
         work: F,
     ) -> Task<Self::Task<T>> {
-        self.0.spawn_blocking(work)
+        self.tokio.spawn_blocking(work)
     }
 }

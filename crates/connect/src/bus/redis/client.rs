@@ -6,6 +6,7 @@ use ::redis::cmd;
 use cells::{CellError, ErrorClass};
 use context::Deadline;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::keys::{FANOUT, SEND};
 use super::link::{Link, Place};
@@ -15,23 +16,26 @@ use crate::bus::message::{BusTarget, CallError, RpcRequest};
 use crate::bus::oslo::{self, ReplyTo};
 
 pub(super) struct Client {
-    pub(super) place: Place,
+    pub(super) place: Arc<Place>,
     link: Kept<Link>,
     pub(super) waiting: Arc<Waiting>,
     /// The last part of the name of its stream of replies.
     pub(super) id: String,
     /// Whether somebody reads replies.
     pub(super) reading: Mutex<bool>,
+    /// Nobody calls any more.
+    pub(super) over: CancellationToken,
 }
 
 impl Client {
     pub(super) fn new(place: Place) -> Arc<Self> {
         Arc::new(Self {
-            place,
+            place: Arc::new(place),
             link: Kept::default(),
             waiting: Arc::default(),
             id: oslo::fresh_id(),
             reading: Mutex::new(false),
+            over: CancellationToken::new(),
         })
     }
 
@@ -40,6 +44,7 @@ impl Client {
     }
 
     pub(super) fn close(&self) {
+        self.over.cancel();
         self.link.close();
     }
 
@@ -50,15 +55,11 @@ impl Client {
     }
 
     pub(super) async fn check(&self, deadline: Deadline) -> Result<(), CellError> {
-        let ping = cmd("PING");
+        // One that was lost, and nobody had noticed, is replaced: a new one tells the truth.
+        self.link.doubt();
         let link = self.link(deadline).await?;
-        if link.ask::<String>(&ping, deadline).await.is_ok() {
-            return Ok(());
-        }
-        // It was lost and nobody had noticed: a new one tells the truth.
-        self.link.forget(&link).await;
-        let link = self.link(deadline).await?;
-        link.ask::<String>(&ping, deadline).await.map(drop)
+        // Redis lets everybody in, and says only then who may do nothing.
+        link.ask::<String>(&cmd("PING"), deadline).await.map(drop)
     }
 
     pub(super) async fn call(
@@ -79,7 +80,11 @@ impl Client {
         self.send(target, &body, true, deadline)
             .await
             .map_err(CallError::Bus)?;
-        ticket.answer(deadline, monitor).await
+        let answer = ticket.answer(deadline, monitor).await;
+        if let Err(CallError::Bus(error)) = &answer {
+            self.link.doubt_if_late(error);
+        }
+        answer
     }
 
     pub(super) async fn cast(
@@ -115,7 +120,8 @@ impl Client {
             .arg(self.place.queue)
             .arg(body)
             .arg(ttl);
-        let sent: String = link.ask(&send, deadline).await?;
+        let sent: Result<String, CellError> = link.ask(&send, deadline).await;
+        let sent = sent.inspect_err(|error| self.link.doubt_if_late(error))?;
         match sent.as_str() {
             "sent" => Ok(()),
             "full" => {
@@ -143,6 +149,8 @@ impl Client {
         send.arg(keys.fanouts(topic))
             .arg(self.place.queue)
             .arg(body);
-        link.ask::<String>(&send, deadline).await.map(drop)
+        let sent = link.ask::<String>(&send, deadline).await;
+        sent.inspect_err(|error| self.link.doubt_if_late(error))
+            .map(drop)
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo};
+use ::redis::{AsyncConnectionConfig, Cmd, FromRedisValue, Pipeline, RedisConnectionInfo, cmd};
 use cells::{Broker, BrokerHost, CellError, CellMapping, ErrorClass, Leg, SecretText};
 use context::Deadline;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -62,6 +62,12 @@ pub(super) struct Link {
 impl Alive for Link {
     fn is_alive(&self) -> bool {
         !self.driver.is_finished()
+    }
+
+    async fn answers(&self) -> bool {
+        let mut connection = self.connection.clone();
+        let ping = cmd("PING");
+        ping.query_async::<String>(&mut connection).await.is_ok()
     }
 }
 

@@ -33,7 +33,14 @@ use super::message::{BusTarget, CallError, Endpoint, RpcRequest};
 use super::transport::{Serving, Transport};
 use crate::options::ConnectorOptions;
 
+/// What callers hold. Servers outlive it.
 struct Redis(Arc<Client>);
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.0.over.cancel();
+    }
+}
 
 /// A handle on a Redis; waits for nothing.
 ///

@@ -10,14 +10,17 @@ use context::Deadline;
 use tokio::time::sleep;
 
 use super::client::Client;
-use super::link::Link;
+use super::link::{Link, Place};
 use super::work::body_of;
+use crate::bus::broker::Waiting;
 use crate::bus::oslo;
 
 /// How long Redis waits for a reply before it says that there is none.
-const BLOCK: Duration = Duration::from_secs(2);
+const BLOCK: Duration = Duration::from_secs(1);
+/// How much later that may come. A connection that brings nothing at all is left then.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// So many of those without a call, and nobody reads any more.
-const IDLE: u32 = 30;
+const IDLE: u32 = 60;
 /// How long a lost connection is left alone before the next try.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -29,7 +32,18 @@ pub(super) fn read(client: &Arc<Client>) {
         .unwrap_or_else(PoisonError::into_inner);
     if !*reading {
         *reading = true;
-        tokio::spawn(run(Arc::downgrade(client), Reading(Arc::downgrade(client))));
+        let (over, reading) = (client.over.clone(), Reading(Arc::downgrade(client)));
+        let reader = Reader {
+            place: Arc::clone(&client.place),
+            waiting: Arc::clone(&client.waiting),
+            key: client.place.keys.reply(&client.id),
+            last: "0".to_owned(),
+        };
+        tokio::spawn(async move {
+            let _reading = reading;
+            // Not even for the time of one answer does it outlive those who call.
+            over.run_until_cancelled(reader.run()).await;
+        });
     }
 }
 
@@ -54,60 +68,70 @@ impl Drop for Reading {
     }
 }
 
-async fn run(client: Weak<Client>, reading: Reading) {
-    let (mut link, mut last, mut idle) = (None, "0".to_owned(), 0);
-    while idle < IDLE {
-        let Some(client) = client.upgrade().filter(|client| !client.is_closed()) else {
-            break;
-        };
-        idle = match client.waiting.is_empty() {
-            true => idle + 1,
-            false => 0,
-        };
-        if let Err(error) = next(&client, &mut link, &mut last).await {
-            tracing::warn!(class = %error, "replies cannot be read");
-            link = None;
-            drop(client);
-            sleep(AGAIN).await;
-        }
-    }
-    drop(reading);
+/// What reading takes; nothing of it keeps the client alive.
+struct Reader {
+    place: Arc<Place>,
+    waiting: Arc<Waiting>,
+    key: String,
+    last: String,
 }
 
-async fn next(
-    client: &Client,
-    link: &mut Option<Link>,
-    last: &mut String,
-) -> Result<(), CellError> {
-    let key = client.place.keys.reply(&client.id);
-    let open = match link {
-        Some(open) => open,
-        None => {
-            let deadline = Deadline::after(client.place.connect_timeout);
-            link.insert(Link::open(&client.place, deadline).await?)
+impl Reader {
+    async fn run(mut self) {
+        let (mut link, mut idle) = (None, 0);
+        // For connecting: short at first, since who waits may not have longer.
+        let mut patience = PATIENCE;
+        while idle < IDLE {
+            idle = match self.waiting.is_empty() {
+                true => idle + 1,
+                false => 0,
+            };
+            match self.next(&mut link, patience).await {
+                Ok(()) => patience = PATIENCE,
+                Err(error) => {
+                    tracing::warn!(class = %error, "replies cannot be read");
+                    link = None;
+                    patience = (patience * 2).min(self.place.connect_timeout);
+                    sleep(AGAIN).await;
+                }
+            }
         }
-    };
-    let mut read = cmd("XREAD");
-    read.arg("COUNT")
-        .arg(64)
-        .arg("BLOCK")
-        .arg(BLOCK.as_secs() * 1000);
-    read.arg("STREAMS").arg(&key).arg(last.as_str());
-    let deadline = Deadline::after(BLOCK + client.place.connect_timeout);
-    let came: Option<StreamReadReply> = open.ask(&read, deadline).await?;
-    for entry in came
-        .into_iter()
-        .flat_map(|came| came.keys)
-        .flat_map(|key| key.ids)
-    {
-        match oslo::read_reply(Some(oslo::CONTENT_TYPE), &body_of(&entry)) {
-            Ok(reply) => client.waiting.take(reply),
-            Err(why) => tracing::warn!(%why, "a reply is dropped"),
-        }
-        let mut delete = cmd("XDEL");
-        delete.arg(&key).arg(&entry.id);
-        open.ask::<i64>(&delete, deadline).await?;
-        *last = entry.id;
     }
-    Ok(())
+
+    async fn next(&mut self, link: &mut Option<Link>, patience: Duration) -> Result<(), CellError> {
+        let open = match link {
+            Some(open) => open,
+            None => {
+                let deadline = Deadline::after(patience.min(self.place.connect_timeout));
+                link.insert(Link::open(&self.place, deadline).await?)
+            }
+        };
+        let mut read = cmd("XREAD");
+        read.arg("COUNT")
+            .arg(64)
+            .arg("BLOCK")
+            .arg(BLOCK.as_secs() * 1000);
+        read.arg("STREAMS").arg(&self.key).arg(self.last.as_str());
+        let came: Option<StreamReadReply> =
+            open.ask(&read, Deadline::after(BLOCK + PATIENCE)).await?;
+        let mut delete = cmd("XDEL");
+        delete.arg(&self.key);
+        let before = self.last.clone();
+        for entry in came
+            .into_iter()
+            .flat_map(|came| came.keys)
+            .flat_map(|key| key.ids)
+        {
+            match oslo::read_reply(Some(oslo::CONTENT_TYPE), &body_of(&entry)) {
+                Ok(reply) => self.waiting.take(reply),
+                Err(why) => tracing::warn!(%why, "a reply is dropped"),
+            }
+            delete.arg(&entry.id);
+            self.last = entry.id;
+        }
+        if self.last != before {
+            open.ask::<i64>(&delete, Deadline::after(PATIENCE)).await?;
+        }
+        Ok(())
+    }
 }

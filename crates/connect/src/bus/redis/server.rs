@@ -22,6 +22,8 @@ use crate::bus::transport::Serving;
 
 /// How long Redis waits for a request before it says that there is none.
 const BLOCK: Duration = Duration::from_millis(1000);
+/// How much later that, or any answer, may come. A connection that brings nothing at all is left then.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// How long a lost connection is left alone before the next try.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -116,12 +118,15 @@ impl Server {
             if self.client.is_closed() {
                 return;
             }
-            let deadline = Deadline::after(BLOCK + self.client.place.connect_timeout);
+            let deadline = Deadline::after(BLOCK + PATIENCE);
             let came = match &open {
-                None => self.listen(deadline).await.map(|link| {
-                    open = Some(link);
-                    Vec::new()
-                }),
+                None => {
+                    let deadline = Deadline::after(self.client.place.connect_timeout);
+                    self.listen(deadline).await.map(|link| {
+                        open = Some(link);
+                        Vec::new()
+                    })
+                }
                 Some(link) if Instant::now() >= next_round => {
                     next_round = Instant::now() + self.every();
                     self.round(link, &held, deadline).await

@@ -1,88 +1,16 @@
 //! Pools over a database that is none: what they do by themselves, without a driver's own behaviour in between.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
 use tokio::task::JoinSet;
 
+use super::doorkeeper::Doorkeeper;
 use super::*;
-use crate::database::stream::Batches;
-
-/// Lets connections in one by one, as it is told.
-struct Doorkeeper {
-    connecting: AtomicUsize,
-    let_in: Semaphore,
-}
-
-type Nothing<T> = Result<T, sqlx::Error>;
-
-impl Driver for Doorkeeper {
-    type Link = ();
-
-    const BACKEND: DbBackend = DbBackend::Sqlite;
-
-    async fn connect(&self, _access: Access) -> Nothing<()> {
-        self.connecting.fetch_add(1, Ordering::SeqCst);
-        self.let_in.acquire().await.unwrap().forget();
-        self.connecting.fetch_sub(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    async fn still_good(&self, _link: &mut (), _idle: Duration) -> bool {
-        true
-    }
-
-    async fn arm(&self, _link: &mut (), _access: Access, _deadline: Deadline) -> Nothing<()> {
-        Ok(())
-    }
-
-    async fn disarm(&self, _link: &mut ()) -> Nothing<()> {
-        Ok(())
-    }
-
-    fn abandon(&self, _link: ()) {}
-
-    fn ended_by_budget(&self, _error: &sqlx::Error) -> bool {
-        false
-    }
-
-    async fn probe(&self, _link: &mut ()) -> Nothing<()> {
-        Ok(())
-    }
-
-    async fn execute(&self, _link: &mut (), _statement: &Statement) -> Nothing<ExecResult> {
-        Err(sqlx::Error::WorkerCrashed)
-    }
-
-    async fn script(&self, _link: &mut (), _sql: &str) -> Nothing<ExecResult> {
-        Err(sqlx::Error::WorkerCrashed)
-    }
-
-    async fn query_one(
-        &self,
-        _link: &mut (),
-        _statement: &Statement,
-    ) -> Nothing<Option<QueryResult>> {
-        Err(sqlx::Error::WorkerCrashed)
-    }
-
-    async fn query_all(&self, _link: &mut (), _statement: &Statement) -> Nothing<Vec<QueryResult>> {
-        Err(sqlx::Error::WorkerCrashed)
-    }
-
-    async fn each(&self, _link: &mut (), _statement: &Statement, _to: &Batches) -> Nothing<()> {
-        Err(sqlx::Error::WorkerCrashed)
-    }
-}
 
 fn pools(options: &ConnectorOptions) -> Arc<Pools<Doorkeeper>> {
-    let doorkeeper = Doorkeeper {
-        connecting: AtomicUsize::new(0),
-        let_in: Semaphore::new(0),
-    };
     let shared = Arc::new(Shared::new(options));
-    Arc::new(Pools::new(doorkeeper, options, &shared).unwrap())
+    Arc::new(Pools::new(Doorkeeper::new(0), options, &shared).unwrap())
 }
 
 #[track_caller]
@@ -142,4 +70,92 @@ async fn what_nobody_used_for_long_is_closed_by_whoever_comes_to_any_cell() {
     assert_eq!(pools.reading.status().size, 1);
     pools.shared.close_idle(Duration::ZERO);
     assert_eq!(pools.reading.status().size, 0);
+}
+
+/// Lets the others run until something holds.
+async fn soon(holds: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if holds() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it never does");
+}
+
+/// Takes this many connections at once and gives them back; who looks after them has begun to.
+async fn use_some(pools: &Pools<Doorkeeper>, count: usize) {
+    pools.driver.let_in.add_permits(count);
+    let mut all = Vec::new();
+    for _ in 0..count {
+        all.push(pools.check_out(budget()).await.ok().unwrap());
+    }
+    for held in all {
+        let settled = held.settle(Ran::Ended(Ok(())), true, budget().deadline);
+        settled.await.unwrap();
+    }
+    tokio::task::yield_now().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn idle_connections_are_asked_from_time_to_time_and_closed_when_they_are_old() {
+    let seconds = |count: u64| tokio::time::advance(Duration::from_millis(count * 1000 + 1));
+    let pools = pools(&ConnectorOptions {
+        keepalive: Duration::from_secs(10),
+        idle_age: Duration::from_secs(35),
+        ..ConnectorOptions::default()
+    });
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    for _ in 0..2 {
+        pools.driver.asked.store(0, Ordering::SeqCst);
+        use_some(&pools, 3).await;
+        assert_eq!(tasks(), 1);
+        for round in 1..=3 {
+            seconds(10).await;
+            soon(|| pools.driver.asked.load(Ordering::SeqCst) == 3 * round).await;
+        }
+        assert_eq!(pools.reading.status().size, 3);
+        seconds(10).await;
+        // With the last connection nobody has to look after any.
+        soon(|| tasks() == 0).await;
+        assert_eq!(pools.reading.status().size, 0);
+        assert_eq!(pools.driver.asked.load(Ordering::SeqCst), 9);
+    }
+    use_some(&pools, 1).await;
+    drop(pools);
+    soon(|| tasks() == 0).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_silent_costs_a_moment_and_not_the_budget() {
+    let options = ConnectorOptions {
+        keepalive: Duration::ZERO,
+        ..ConnectorOptions::default()
+    };
+    let pools = pools(&options);
+    use_some(&pools, 1).await;
+    pools.driver.silent.store(true, Ordering::SeqCst);
+    let begun = Instant::now();
+    use_some(&pools, 1).await;
+    assert_eq!(begun.elapsed(), options.answer_wait);
+    assert_eq!(pools.reading.status().size, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_is_looked_after_is_not_a_busy_one() {
+    let pools = pools(&ConnectorOptions {
+        pool_size: 1,
+        ..ConnectorOptions::default()
+    });
+    use_some(&pools, 1).await;
+    pools.driver.silent.store(true, Ordering::SeqCst);
+    tokio::time::advance(ConnectorOptions::default().keepalive).await;
+    soon(|| pools.keeper.looks()).await;
+    pools.driver.let_in.add_permits(2);
+    // The silent one is let go, and another one made.
+    pools.probe(budget()).await.unwrap();
 }

@@ -1,0 +1,219 @@
+//! The stages of a call, and every fault at each of them.
+
+use std::time::{Duration, Instant};
+
+use cells::{
+    CellConnector, CellError, CellMapping, ErrorClass, RawCellMapping, RevisionKey, SecretText,
+    UrlDefaults,
+};
+use connect::{BusTarget, CallError, CellBus, ConnectorOptions, NovaConnector, RpcRequest};
+use context::Deadline;
+use nova_conformance::faults::{Fault, FaultProxy, Step};
+use serde_json::{Value, json};
+
+use crate::left::{Left, nothing_but};
+use crate::service::Service;
+use crate::{at_port, say};
+
+/// A broker under test.
+pub(crate) struct Broker {
+    pub(crate) url: SecretText,
+    pub(crate) port: u16,
+    /// The moment in which the client has said who it is and waits for the broker's answer.
+    pub(crate) logging_in: Step,
+}
+
+/// R1: the report comes no later than this after the budget.
+const LATE: Duration = Duration::from_millis(50);
+
+/// On a machine that builds something else, one try in a few may be late without anybody's fault; never each.
+const TRIES: usize = 5;
+
+/// A bus is used again this soon after its network is well, on such a machine.
+const RECOVERY: Duration = Duration::from_secs(5);
+
+const FAULTS: [Fault; 5] = [
+    Fault::BlackHole,
+    Fault::Reset,
+    Fault::Drip(Duration::from_millis(25)),
+    Fault::Garbage,
+    Fault::HalfClose,
+];
+
+/// What the proxy listens for: in the request behind everything else, and in the answer.
+const MARK: &str = "stage-mark";
+const HALF: &str = "half-way";
+const END: &str = "at-its-end";
+
+/// An argument that comes back in several pieces.
+fn long() -> Value {
+    let filler = "x".repeat(40_000);
+    json!(format!("{filler}{HALF}{filler}{END}"))
+}
+
+fn open(transport: &SecretText) -> CellBus {
+    let raw = RawCellMapping {
+        uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
+        name: Some("cell1".into()),
+        database_connection: Some("sqlite:///none.sqlite".into()),
+        transport_url: Some(transport.clone()),
+        disabled: false,
+    };
+    let key = RevisionKey::from_bytes(b"test");
+    let mapping = CellMapping::parse(&raw, &UrlDefaults::default(), &key).unwrap();
+    NovaConnector::new(ConnectorOptions::default())
+        .open_messaging(&mapping)
+        .unwrap()
+}
+
+fn within(millis: u64) -> Deadline {
+    Deadline::after(Duration::from_millis(millis))
+}
+
+async fn call(bus: &CellBus, deadline: Deadline) -> Result<Value, CallError> {
+    let args = json!({"arg": long(), "mark": MARK});
+    let mut request = RpcRequest::new("echo", args.as_object().unwrap().clone());
+    request.version = "6.0".into();
+    bus.call(BusTarget::server("compute", "host1"), request, deadline)
+        .await
+}
+
+/// The moments of a call, from the first byte to the last.
+fn stages(broker: &Broker) -> Vec<(&'static str, Vec<Step>)> {
+    let asked = || Step::ClientSays(MARK.into());
+    vec![
+        ("greeting", Vec::new()),
+        ("auth", vec![broker.logging_in.clone()]),
+        ("request sent", vec![asked()]),
+        ("first byte", vec![asked(), Step::ServerBytes(1)]),
+        ("mid reply", vec![Step::ServerSays(HALF.into())]),
+        ("end", vec![Step::ServerSays(END.into())]),
+    ]
+}
+
+pub(crate) async fn suite(broker: &Broker) {
+    let direct = open(&broker.url);
+    let service = Service::new("host1");
+    let _serving = direct
+        .serve("compute", "host1", service.clone(), within(60_000))
+        .await
+        .unwrap();
+    let proxy = FaultProxy::start(([127, 0, 0, 1], broker.port).into())
+        .await
+        .unwrap();
+    let url = at_port(&broker.url, proxy.port());
+    // The server has a connection for its answers once it has given one.
+    let first = open(&broker.url);
+    call(&first, within(60_000)).await.unwrap();
+    drop(first);
+    let settled = settled(broker.port).await;
+
+    let (mut worst, mut slowest) = (Duration::ZERO, Duration::ZERO);
+    for (stage, steps) in stages(broker) {
+        for fault in FAULTS {
+            let what = format!("{fault:?} at {stage}");
+            let late = strike(&proxy, &url, &what, fault, &steps, &mut slowest).await;
+            worst = worst.max(late);
+            nothing_but(settled, broker.port, &what).await;
+        }
+    }
+    for fault in [Fault::Refuse, Fault::Ignore] {
+        let what = format!("{fault:?}");
+        let late = strike(&proxy, &url, &what, fault, &[], &mut slowest).await;
+        worst = worst.max(late);
+    }
+    nothing_but(settled, broker.port, "the door").await;
+    // Each call after a fault was, if not more than that.
+    assert!(service.count("echo") > FAULTS.len() * stages(broker).len());
+    say(&format!(
+        "latest report {worst:?} after its budget, used again after {slowest:?} at most"
+    ));
+}
+
+/// What is there for good: the server's own. Two looks that see the same, a while after the first client has gone.
+async fn settled(port: u16) -> Left {
+    let mut clock = tokio::time::interval(Duration::from_millis(500));
+    let mut last = Left::now(port);
+    let mut same = 0;
+    while same < 6 {
+        clock.tick().await;
+        let now = Left::now(port);
+        same = if now == last { same + 1 } else { 0 };
+        last = now;
+    }
+    last
+}
+
+fn bus_error(error: CallError, what: &str) -> CellError {
+    match error {
+        CallError::Bus(error) => error,
+        other => panic!("{what}: {other:?}"),
+    }
+}
+
+/// Breaks the connection of one call and says how late the report of it was.
+async fn strike(
+    proxy: &FaultProxy,
+    url: &SecretText,
+    what: &str,
+    fault: Fault,
+    steps: &[Step],
+    slowest: &mut Duration,
+) -> Duration {
+    let door = matches!(fault, Fault::Refuse | Fault::Ignore);
+    let mut budget = Duration::from_millis(300);
+    for _ in 0..TRIES {
+        let bus = open(url);
+        proxy.inflict(fault, steps).await.unwrap();
+        let struck = proxy.struck();
+        let begun = Instant::now();
+        let asked = call(&bus, Deadline::after(budget)).await;
+        let took = begun.elapsed();
+        proxy.heal().await.unwrap();
+        let was_struck = door || proxy.struck() > struck;
+        recovers(&bus, what, slowest).await;
+        drop(bus);
+        if !was_struck {
+            // The stage was not even reached: a busy machine.
+            budget *= 2;
+            continue;
+        }
+        match asked {
+            // Over another connection: the answer is still there.
+            Ok(answer) => assert_eq!(answer, long(), "{what}"),
+            Err(error) => {
+                let error = bus_error(error, what);
+                let class = error.class();
+                let expected = [
+                    ErrorClass::Timeout,
+                    ErrorClass::Unreachable,
+                    ErrorClass::Decode,
+                ];
+                assert!(
+                    expected.contains(&class),
+                    "{what}: {class:?}: {}",
+                    error.detail()
+                );
+            }
+        }
+        let late = took.saturating_sub(budget);
+        if late <= LATE {
+            return late;
+        }
+    }
+    panic!("{what}: never reported within {LATE:?} of its budget in {TRIES} tries");
+}
+
+/// The same bus is as good as a new one, soon.
+async fn recovers(bus: &CellBus, what: &str, slowest: &mut Duration) {
+    let begun = Instant::now();
+    while let Err(error) = call(bus, within(2000)).await {
+        let error = bus_error(error, what);
+        assert!(
+            begun.elapsed() < RECOVERY,
+            "{what}: still {}",
+            error.detail()
+        );
+    }
+    *slowest = begun.elapsed().max(*slowest);
+}

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::allow::{AllowList, Leg, Refusal};
 use crate::id::CellId;
 use crate::label::CellLabel;
-use crate::location::{Canonical, DatabaseLocation, Host, TransportLocation};
+use crate::location::{BrokerKind, Canonical, DatabaseLocation, Host, TransportLocation};
 use crate::problem::{Field, InvalidMapping, Problem, ProblemKind};
 use crate::revision::{Revision, RevisionKey};
 use crate::secret::SecretText;
@@ -231,6 +231,34 @@ impl CellMapping {
         checked.map_err(|refusal| AddressRefused {
             cell: self.label().clone(),
             leg,
+            refusal,
+        })
+    }
+
+    /// Whether a connection for the bus may go to this address of a host that is not the mapping's own, but that its hosts
+    /// name: the Redis that sentinels name. An allow-list has to let pass what it would have to if the mapping named it.
+    ///
+    /// # Errors
+    /// [`AddressRefused`], always for other buses than those.
+    pub fn check_named_address(
+        &self,
+        host: &Host,
+        address: IpAddr,
+        port: u16,
+    ) -> Result<(), AddressRefused> {
+        let checked = match (self.transport(), &self.0.allow) {
+            (TransportLocation::Broker(broker), allow)
+                if broker.kind == BrokerKind::RedisSentinel =>
+            {
+                allow.as_ref().map_or(Ok(()), |list| {
+                    list.check_named(self, broker, host, address, port)
+                })
+            }
+            _ => Err(Refusal::Host),
+        };
+        checked.map_err(|refusal| AddressRefused {
+            cell: self.label().clone(),
+            leg: Leg::Transport,
             refusal,
         })
     }

@@ -10,8 +10,8 @@ mod support;
 use std::sync::Arc;
 
 use nova_cells::{
-    AllowList, CellMapping, Field, Leg, Problem, ProblemKind, RawCellMapping, Refusal, RevisionKey,
-    UrlDefaults,
+    AllowList, CellMapping, Field, Host, Leg, Problem, ProblemKind, RawCellMapping, Refusal,
+    RevisionKey, UrlDefaults,
 };
 use support::{Cloud, id, row, uuid};
 
@@ -213,6 +213,46 @@ fn a_name_that_resolves_elsewhere_is_refused_where_it_would_be_connected() {
         .mapping()
         .check_address(Leg::Database, "10.1.200.1".parse().unwrap(), 3306);
     assert!(!refused.unwrap_err().to_string().contains("10.1"));
+}
+
+#[test]
+fn what_a_sentinel_names_has_to_be_allowed_as_if_the_mapping_named_it() {
+    let list = "version = 1\n[[database]]\nschemes = [\"sqlite\"]\nfiles = [\"/**\", \"*\"]\n\
+        [[transport]]\nschemes = [\"redis+sentinel\"]\nhosts = [\"s1\", \"r*\"]\nnetworks = [\"10.2.0.0/16\"]\n\
+        ports = [6379, 26379]\nnames = [\"cell1\"]\ntls = \"optional\"\n";
+    let list = AllowList::parse(list).unwrap();
+    let row = RawCellMapping {
+        transport_url: Some("redis+sentinel://s1/cell1".into()),
+        ..row(1, "sqlite:////c1")
+    };
+    let cloud = Cloud::with(vec![row], |options| {
+        options.allow = Some(Arc::new(list));
+    });
+    let snapshot = cloud.cells.snapshot();
+    let allowed = snapshot.mapping(id(1)).unwrap();
+    let check = |mapping: &CellMapping, host: &str, address: &str, port| {
+        let host = match host.parse() {
+            Ok(address) => Host::Address(address),
+            Err(_) => Host::Name(host.into()),
+        };
+        let checked = mapping.check_named_address(&host, address.parse().unwrap(), port);
+        checked.map_err(|refused| refused.refusal)
+    };
+    assert_eq!(check(allowed, "10.2.0.9", "10.2.0.9", 6379), Ok(()));
+    assert_eq!(check(allowed, "r7", "10.2.0.9", 6379), Ok(()));
+    for (host, address, port, why) in [
+        ("10.3.0.9", "10.3.0.9", 6379, Refusal::Address),
+        ("r7", "10.3.0.9", 6379, Refusal::Address),
+        ("x7", "10.2.0.9", 6379, Refusal::Host),
+        ("10.2.0.9", "10.2.0.9", 22, Refusal::Port),
+    ] {
+        assert_eq!(check(allowed, host, address, port), Err(why), "{host}");
+    }
+    let free = mapping(1, "sqlite:///c1", "redis+sentinel://s1/cell1");
+    assert_eq!(check(&free, "192.0.2.1", "192.0.2.1", 1), Ok(()));
+    // Nobody else names hosts.
+    let rabbit = mapping(1, "sqlite:///c1", "rabbit://mq1/");
+    assert!(check(&rabbit, "192.0.2.1", "192.0.2.1", 5672).is_err());
 }
 
 #[test]

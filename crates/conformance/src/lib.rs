@@ -44,5 +44,6 @@ pub use cloud::{
 };
 #[cfg(feature = "servers")]
 pub use servers::{
-    Available, Existing, MariaDb, PASSWORD, Postgres, RabbitMq, Redis, ServerError, ServerTls, USER,
+    Available, Existing, MariaDb, PASSWORD, Postgres, RabbitMq, Redis, RedisSentinels, ServerError,
+    ServerTls, USER,
 };

@@ -17,6 +17,8 @@ use cells::{AddressRefused, CellMapping, Host, Leg};
 pub(crate) struct Addresses {
     /// None where no mapping names the place but this host's own configuration does, as for the API database.
     of: Option<(CellMapping, Leg)>,
+    /// Whether the hosts are not the mapping's own, but named by those.
+    named: bool,
     #[cfg(test)]
     fixed: Option<Vec<IpAddr>>,
 }
@@ -26,6 +28,7 @@ impl Addresses {
     pub(crate) fn of_cell(mapping: &CellMapping, leg: Leg) -> Self {
         Self {
             of: Some((mapping.clone(), leg)),
+            named: false,
             #[cfg(test)]
             fixed: None,
         }
@@ -36,8 +39,18 @@ impl Addresses {
     pub(crate) fn any() -> Self {
         Self {
             of: None,
+            named: false,
             #[cfg(test)]
             fixed: None,
+        }
+    }
+
+    /// The same for hosts that the bus's own hosts name.
+    #[cfg(feature = "redis")]
+    pub(crate) fn of_named_hosts(&self) -> Self {
+        Self {
+            named: true,
+            ..self.clone()
         }
     }
 
@@ -65,7 +78,7 @@ impl Addresses {
         };
         let (mut allowed, mut last) = (Vec::with_capacity(found.len()), None);
         for at in found {
-            match self.check(at) {
+            match self.check(host, at) {
                 Ok(()) if allowed.contains(&at) => {}
                 Ok(()) => allowed.push(at),
                 Err(refusal) => {
@@ -84,8 +97,11 @@ impl Addresses {
         }
     }
 
-    fn check(&self, at: SocketAddr) -> Result<(), AddressRefused> {
+    fn check(&self, host: &Host, at: SocketAddr) -> Result<(), AddressRefused> {
         match &self.of {
+            Some((mapping, _)) if self.named => {
+                mapping.check_named_address(host, at.ip(), at.port())
+            }
             Some((mapping, leg)) => mapping.check_address(*leg, at.ip(), at.port()),
             None => Ok(()),
         }

@@ -17,7 +17,7 @@
 //! files = ["/var/lib/nova/*.sqlite"]    # `*` stays within a folder
 //!
 //! [[transport]]
-//! schemes = ["rabbit"]                  # rabbit, redis, rediss, fake
+//! schemes = ["rabbit"]                  # rabbit, redis, rediss, redis+sentinel, fake
 //! networks = ["10.2.0.0/16"]
 //! ports = [5672]
 //! names = ["*"]                         # virtual hosts

@@ -17,7 +17,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use crate::id::CellId;
-use crate::location::{DatabaseLocation, TransportLocation};
+use crate::location::{Broker, DatabaseLocation, Host, TransportLocation};
 use crate::mapping::CellMapping;
 use crate::problem::{Field, InvalidMapping, Problem, ProblemKind};
 
@@ -127,6 +127,27 @@ impl AllowList {
                     Ok(()) => nearest = Refusal::Address,
                     Err(_) => {}
                 }
+            }
+        }
+        Err(nearest)
+    }
+
+    /// Whether a connector may use this address of a host that a bus's own hosts name: as if the mapping named it.
+    pub(crate) fn check_named(
+        &self,
+        mapping: &CellMapping,
+        broker: &Broker,
+        host: &Host,
+        address: IpAddr,
+        port: u16,
+    ) -> Result<(), Refusal> {
+        let wanted = Wanted::broker_at(broker, host, port);
+        let mut nearest = Refusal::Scheme;
+        for rule in self.rules(Leg::Transport) {
+            match rule.check(mapping.id(), &wanted) {
+                Ok(()) if rule.has_address(address) => return Ok(()),
+                Ok(()) => nearest = Refusal::Address,
+                Err(refusal) => nearest = nearest.max(refusal),
             }
         }
         Err(nearest)

@@ -79,7 +79,8 @@ pub(super) enum Wanted<'m> {
 
 /// Every scheme a rule can name.
 pub(super) const DATABASE_SCHEMES: [&str; 3] = ["mysql", "postgresql", "sqlite"];
-pub(super) const TRANSPORT_SCHEMES: [&str; 4] = ["rabbit", "redis", "rediss", "fake"];
+pub(super) const TRANSPORT_SCHEMES: [&str; 5] =
+    ["rabbit", "redis", "rediss", "redis+sentinel", "fake"];
 
 impl<'m> Wanted<'m> {
     pub(super) fn database(server: &'m DatabaseServer) -> Self {
@@ -96,14 +97,20 @@ impl<'m> Wanted<'m> {
     }
 
     pub(super) fn broker(broker: &'m Broker, host: &'m BrokerHost) -> Self {
+        Self::broker_at(broker, &host.host, host.port)
+    }
+
+    /// A host that is not the broker's own: one that its hosts name.
+    pub(super) fn broker_at(broker: &'m Broker, host: &'m Host, port: u16) -> Self {
         Self::Server {
             scheme: match broker.kind {
                 BrokerKind::Rabbit => "rabbit",
                 BrokerKind::Redis => "redis",
                 BrokerKind::RedisTls => "rediss",
+                BrokerKind::RedisSentinel => "redis+sentinel",
             },
-            host: &host.host,
-            port: host.port,
+            host,
+            port,
             name: &broker.virtual_host,
             tls: broker.asks_for_tls(),
         }

@@ -35,6 +35,9 @@ pub enum BrokerKind {
     Redis,
     /// Redis over TLS (`rediss`).
     RedisTls,
+    /// The Redis that sentinels name (`redis+sentinel`): the hosts are theirs, the virtual host is the name that they know
+    /// it by, and the logins are for Redis.
+    RedisSentinel,
 }
 
 /// A broker that is reached at one of several hosts.
@@ -114,9 +117,11 @@ impl TransportLocation {
             "rediss" => BrokerKind::RedisTls,
             _ => return Err(one(ProblemKind::UnknownScheme(Word::of(&scheme)))),
         };
-        if driver.is_some() {
-            return Err(one(ProblemKind::UnknownScheme(Word::of(""))));
-        }
+        let kind = match (kind, driver.as_deref()) {
+            (kind, None) => kind,
+            (BrokerKind::Redis, Some("sentinel")) => BrokerKind::RedisSentinel,
+            (_, Some(_)) => return Err(one(ProblemKind::UnknownScheme(Word::of("")))),
+        };
         broker(kind, rest).map(|broker| Self::Broker(Box::new(broker)))
     }
 
@@ -143,6 +148,7 @@ impl TransportLocation {
                 BrokerKind::Rabbit => "rabbit",
                 BrokerKind::Redis => "redis",
                 BrokerKind::RedisTls => "rediss",
+                BrokerKind::RedisSentinel => "redis+sentinel",
             },
         );
         to.field("virtual-host", &broker.virtual_host);
@@ -202,6 +208,7 @@ impl fmt::Display for Broker {
             BrokerKind::Rabbit => "rabbit://",
             BrokerKind::Redis => "redis://",
             BrokerKind::RedisTls => "rediss://",
+            BrokerKind::RedisSentinel => "redis+sentinel://",
         })?;
         for (n, host) in self.hosts.iter().enumerate() {
             if n > 0 {
@@ -292,6 +299,7 @@ fn broker_host(kind: BrokerKind, part: &str) -> Result<BrokerHost, ProblemKind> 
     let default_port = match kind {
         BrokerKind::Rabbit => 5672,
         BrokerKind::Redis | BrokerKind::RedisTls => 6379,
+        BrokerKind::RedisSentinel => 26379,
     };
     Ok(BrokerHost {
         user: user.filter(|user| !user.is_empty()),
@@ -347,6 +355,25 @@ mod tests {
             assert_eq!(broker_of(url).virtual_host, "/", "{url}");
         }
         assert_eq!(broker_of("rabbit://h/a/b").virtual_host, "a/b");
+    }
+
+    #[test]
+    fn sentinels_are_hosts_with_a_port_of_their_own() {
+        let b = broker_of("redis+sentinel://u:hunter2@s1,u:hunter2@s2:7/cell1?ssl=true");
+        let ports: Vec<u16> = b.hosts.iter().map(|host| host.port).collect();
+        assert_eq!((b.kind, ports), (BrokerKind::RedisSentinel, vec![26379, 7]));
+        assert_eq!(
+            b.to_string(),
+            "redis+sentinel://u:***@s1:26379,u:***@s2:7/cell1"
+        );
+        assert!(b.asks_for_tls());
+        for url in [
+            "rediss+sentinel://h/x",
+            "rabbit+sentinel://h/x",
+            "redis+x://h/",
+        ] {
+            assert!(TransportLocation::parse(url).is_err(), "{url}");
+        }
     }
 
     #[test]

@@ -4,12 +4,16 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::conversation;
 use super::plan::{Fault, Plan, Progress, Step};
+
+/// How long a port is waited for that was ours.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A door to a server, on the loopback. Ends with its handle, and everything that passes with it.
 #[derive(Debug)]
@@ -98,12 +102,12 @@ impl FaultProxy {
         match fault {
             Fault::Refuse => {
                 self.take_door().await;
-                let socket = self.bound()?;
+                let socket = self.bound().await?;
                 *self.lock_door() = Some(Door::Refusing(socket));
             }
             Fault::Ignore => {
                 self.take_door().await;
-                let listener = self.bound()?.listen(1)?;
+                let listener = self.bound().await?.listen(1)?;
                 let queued = fill(self.inner.address).await;
                 *self.lock_door() = Some(Door::Ignoring(listener, queued));
             }
@@ -131,17 +135,28 @@ impl FaultProxy {
             return Ok(());
         }
         self.take_door().await;
-        let listener = self.bound()?.listen(1024)?;
+        let listener = self.bound().await?.listen(1024)?;
         let accepting = tokio::spawn(accept(listener, Arc::clone(&self.inner)));
         *self.lock_door() = Some(Door::Open(accepting));
         Ok(())
     }
 
-    fn bound(&self) -> io::Result<TcpSocket> {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.inner.address)?;
-        Ok(socket)
+    /// The same port again. For the moment in which nobody had it, somebody's own end of a connection may have got it.
+    async fn bound(&self) -> io::Result<TcpSocket> {
+        let begun = Instant::now();
+        loop {
+            let socket = TcpSocket::new_v4()?;
+            socket.set_reuseaddr(true)?;
+            match socket.bind(self.inner.address) {
+                Ok(()) => return Ok(socket),
+                Err(error)
+                    if error.kind() == io::ErrorKind::AddrInUse && begun.elapsed() < PATIENCE =>
+                {
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// How many connections there are through it at this moment.
@@ -201,7 +216,7 @@ async fn fill(address: SocketAddr) -> Vec<TcpStream> {
     let mut queued = Vec::new();
     loop {
         let connecting = TcpStream::connect(address);
-        let patience = std::time::Duration::from_millis(50);
+        let patience = Duration::from_millis(50);
         match tokio::time::timeout(patience, connecting).await {
             Ok(Ok(stream)) => queued.push(stream),
             // The system gave no answer: full.

@@ -16,6 +16,7 @@ mod packages;
 mod postgres;
 mod rabbitmq;
 mod redis;
+mod sentinels;
 mod setup;
 
 pub use error::ServerError;
@@ -24,4 +25,5 @@ pub use mariadb::MariaDb;
 pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
+pub use sentinels::RedisSentinels;
 pub use setup::{PASSWORD, ServerTls, USER};

@@ -19,7 +19,7 @@ pub struct Redis {
     tls: bool,
 }
 
-const PACKAGE: &str = "redis-server";
+pub(super) const PACKAGE: &str = "redis-server";
 
 impl Redis {
     /// Starts one.
@@ -35,10 +35,14 @@ impl Redis {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn start_with(tls: Option<ServerTls>) -> Result<Self, ServerError> {
-        blocking(move || Self::start_blocking(tls.as_ref())).await
+        blocking(move || Self::start_blocking(tls.as_ref(), None)).await
     }
 
-    fn start_blocking(tls: Option<&ServerTls>) -> Result<Self, ServerError> {
+    /// Starts one, as a copy of the one on that port where there is one. Each can be a copy of the other.
+    pub(super) fn start_blocking(
+        tls: Option<&ServerTls>,
+        copy_of: Option<u16>,
+    ) -> Result<Self, ServerError> {
         let daemon = need("redis-server", PACKAGE)?;
         let folder = tempfile::tempdir().map_err(ServerError::io("no temporary folder"))?;
         let ids = Ids::of("redis")?;
@@ -46,9 +50,13 @@ impl Redis {
         let port = free_port()?;
         let mut settings = format!(
             "bind 127.0.0.1\nprotected-mode no\ndir {}\nsave \"\"\nappendonly yes\nappendfsync no\n\
-             user default off\nuser {USER} on \">{PASSWORD}\" ~* &* +@all\n",
+             user default off\nuser {USER} on \">{PASSWORD}\" ~* &* +@all\n\
+             masteruser {USER}\nmasterauth \"{PASSWORD}\"\nrepl-diskless-sync-delay 0\n",
             folder.path().display()
         );
+        if let Some(port) = copy_of {
+            settings.push_str(&format!("replicaof 127.0.0.1 {port}\n"));
+        }
         match tls {
             None => settings.push_str(&format!("port {port}\n")),
             Some(tls) => {
@@ -68,7 +76,10 @@ impl Redis {
         let daemon = Daemon {
             program: "redis-server",
             command,
-            ready: "Ready to accept connections",
+            ready: match copy_of {
+                None => "Ready to accept connections",
+                Some(_) => "sync: Finished with success",
+            },
             ending: "KILL",
         };
         let server = Guarded::start(daemon, folder)?;

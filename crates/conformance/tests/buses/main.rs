@@ -9,6 +9,7 @@ mod rabbitmq;
 mod redis;
 mod redis_server;
 mod restarts;
+mod sentinels;
 mod service;
 mod suite;
 mod tls;
@@ -101,4 +102,10 @@ async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> 
         assert!(begun.elapsed() < Duration::from_secs(60), "never: {what}");
         tokio::task::yield_now().await;
     }
+}
+
+/// Figures, seen with `--no-capture`.
+#[expect(clippy::print_stdout, reason = "a test's own words")]
+fn say(what: &str) {
+    println!("{what}");
 }

@@ -141,7 +141,9 @@ fn open(
 ) -> Result<Arc<dyn Transport>, CellError> {
     match broker.kind {
         BrokerKind::Rabbit => rabbit(broker, mapping, options),
-        BrokerKind::Redis | BrokerKind::RedisTls => redis(broker, mapping, options),
+        BrokerKind::Redis | BrokerKind::RedisTls | BrokerKind::RedisSentinel => {
+            redis(broker, mapping, options)
+        }
     }
 }
 

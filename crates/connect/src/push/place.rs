@@ -52,7 +52,7 @@ impl RedisPush {
             TransportLocation::Broker(broker) if broker.hosts.len() == 1 => *broker,
             _ => return Err(PushError::NotOneRedis),
         };
-        if broker.kind == BrokerKind::Rabbit {
+        if !matches!(broker.kind, BrokerKind::Redis | BrokerKind::RedisTls) {
             return Err(PushError::NotOneRedis);
         }
         let printable = channel.chars().all(|c| c.is_ascii_graphic());
@@ -212,7 +212,12 @@ mod tests {
     fn it_is_one_redis_and_a_printable_name() {
         let new = |url: &str, name: &str| RedisPush::new(&SecretText::from(url), name);
         assert!(new("redis://u:hunter2@h:6379/", "nova_cells").is_ok());
-        for url in ["rabbit://u:hunter2@h/", "redis://h1,h2/", "none:///"] {
+        for url in [
+            "rabbit://u:hunter2@h/",
+            "redis+sentinel://h/x",
+            "redis://h1,h2/",
+            "none:///",
+        ] {
             assert!(
                 matches!(new(url, "x"), Err(PushError::NotOneRedis)),
                 "{url}"

@@ -84,9 +84,9 @@ impl<L: Alive> Kept<L> {
         self.doubted.store(true, Ordering::SeqCst);
     }
 
-    /// Leaves a doubt where this says that something was waited for in vain.
-    pub(in crate::bus) fn doubt_if_late(&self, error: &CellError) {
-        if error.class() == ErrorClass::Timeout {
+    /// Leaves a doubt where this says that something was waited for in vain, or that it is done elsewhere by now.
+    pub(in crate::bus) fn doubt_after(&self, error: &CellError) {
+        if matches!(error.class(), ErrorClass::Timeout | ErrorClass::Unreachable) {
             self.doubt();
         }
     }
@@ -164,7 +164,7 @@ mod tests {
         }
         first.silent.store(true, Ordering::SeqCst);
         let begun = tokio::time::Instant::now();
-        kept.doubt_if_late(&out_of_time("no answer"));
+        kept.doubt_after(&out_of_time("no answer"));
         let second = got(&kept).await;
         assert!(!Arc::ptr_eq(&first, &second));
         assert_eq!(begun.elapsed(), ANSWER);

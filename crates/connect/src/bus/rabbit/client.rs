@@ -83,7 +83,7 @@ impl Client {
         let ticket = self.waiting.enter(&reply.call);
         let answer = answered(link, &route, &body, ticket, monitor, deadline).await;
         if let Err(CallError::Bus(error)) = &answer {
-            self.link.doubt_if_late(error);
+            self.link.doubt_after(error);
         }
         answer
     }
@@ -99,7 +99,7 @@ impl Client {
         let link = self.link(deadline).await?;
         publish(&link, &route, &body, false, deadline)
             .await
-            .inspect_err(|error| self.link.doubt_if_late(error))
+            .inspect_err(|error| self.link.doubt_after(error))
             .and_then(taken)
     }
 

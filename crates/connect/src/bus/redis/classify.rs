@@ -12,12 +12,17 @@ fn class_of(error: &RedisError) -> ErrorClass {
         ErrorKind::AuthenticationFailed | ErrorKind::Server(ServerErrorKind::NoPerm) => {
             ErrorClass::Authentication
         }
+        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown) => {
+            ErrorClass::Unreachable
+        }
         ErrorKind::Server(ServerErrorKind::BusyLoading | ServerErrorKind::TryAgain) => {
             ErrorClass::Overloaded
         }
         ErrorKind::Server(_) | ErrorKind::Extension => match error.code() {
             Some("WRONGPASS" | "NOAUTH") => ErrorClass::Authentication,
             Some("OOM") => ErrorClass::Overloaded,
+            // Another one writes now; or the one that did sees none of its copies.
+            Some("READONLY" | "NOREPLICAS") => ErrorClass::Unreachable,
             // Of a database that is not there.
             _ if error.to_string().contains("DB index") => ErrorClass::Schema,
             _ => ErrorClass::Statement,

@@ -82,7 +82,7 @@ impl Client {
             .map_err(CallError::Bus)?;
         let answer = ticket.answer(deadline, monitor).await;
         if let Err(CallError::Bus(error)) = &answer {
-            self.link.doubt_if_late(error);
+            self.link.doubt_after(error);
         }
         answer
     }
@@ -121,7 +121,7 @@ impl Client {
             .arg(body)
             .arg(ttl);
         let sent: Result<String, CellError> = link.ask(&send, deadline).await;
-        let sent = sent.inspect_err(|error| self.link.doubt_if_late(error))?;
+        let sent = sent.inspect_err(|error| self.link.doubt_after(error))?;
         match sent.as_str() {
             "sent" => Ok(()),
             "full" => {
@@ -150,7 +150,7 @@ impl Client {
             .arg(self.place.queue)
             .arg(body);
         let sent = link.ask::<String>(&send, deadline).await;
-        sent.inspect_err(|error| self.link.doubt_if_late(error))
+        sent.inspect_err(|error| self.link.doubt_after(error))
             .map(drop)
     }
 }

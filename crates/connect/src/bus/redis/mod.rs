@@ -11,6 +11,10 @@
 //!
 //! A request stays in its stream until it has been executed: at least once. One whose server gives no sign of life any more
 //! goes to another, unless it was executed and only not taken out. Time is Redis's own, never a client's.
+//!
+//! `redis+sentinel://` has sentinels for hosts. They are asked for each connection where the Redis that writes is, and that
+//! one is asked whether it does. A new one has what its predecessor has told it by then: what was taken in the last moment
+//! before may be lost, which `min-replicas-to-write` of Redis narrows down and nothing here can mend.
 
 mod classify;
 mod client;

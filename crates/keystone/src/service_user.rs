@@ -218,9 +218,12 @@ impl ServiceUser {
 
 impl State {
     fn look(&self, now: Instant) -> Look {
-        match (&self.session, &self.failure) {
-            (Some(session), _) if now < session.renew => Look::Good(session.clone()),
-            (Some(session), _) if now < session.end => Look::Ageing(session.clone()),
+        // Whoever found the token refused wiped it for every holder, and this is one of them.
+        let session = self.session.as_ref();
+        let session = session.filter(|session| !session.token.is_wiped());
+        match (session, &self.failure) {
+            (Some(session), _) if now < session.renew => Look::Good(Arc::clone(session)),
+            (Some(session), _) if now < session.end => Look::Ageing(Arc::clone(session)),
             (_, Some((until, error))) if now < *until => Look::Failed(error.clone()),
             _ => Look::Nothing,
         }

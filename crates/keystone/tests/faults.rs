@@ -255,6 +255,17 @@ async fn a_new_own_token_is_enough_after_keystone_lost_the_old_one() {
 }
 
 #[tokio::test]
+async fn a_token_that_somebody_wiped_is_not_handed_out_again() {
+    let peer = keystone(|_| Reply::status(404)).await;
+    let service = support::service_user(&peer.url(), admin("canary"));
+    let token = service.token().await.unwrap();
+    token.wipe();
+    assert!(service.current().is_none());
+    assert!(!service.token().await.unwrap().is_wiped());
+    assert_eq!(peer.count("POST"), 2);
+}
+
+#[tokio::test]
 async fn a_keystone_that_refuses_its_own_tokens_is_not_asked_in_a_loop() {
     let peer = keystone(|_| Reply::status(401)).await;
     let mut options = service_options();

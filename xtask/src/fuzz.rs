@@ -17,8 +17,18 @@ use crate::project::Project;
 const HOME: &str = "tests/fuzz";
 /// Inputs per target where nothing is said: some seconds each.
 const SHORT_PASS: u64 = 50_000;
-/// Longer inputs make slow targets, and nothing here reads more than a line or a file of a few kilobytes differently.
-const MAX_LEN: &str = "-max_len=4096";
+/// Longer inputs make slow targets, and nothing here reads more than a file of a few kilobytes differently.
+const MAX_LEN: usize = 4096;
+/// Targets that read one line, or a handful, and what is enough for those.
+const LINES: &[&str] = &[
+    "cursor",
+    "database_url",
+    "endpoint_url",
+    "invalidation",
+    "template",
+    "transport_url",
+];
+const MAX_LINE: usize = 1024;
 /// What cargo-fuzz passes, but for sanitizers.
 const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
      -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -133,6 +143,14 @@ impl Target<'_> {
             .join(self.name)
     }
 
+    fn max_len(&self) -> String {
+        let most = match LINES.contains(&self.name) {
+            true => MAX_LINE,
+            false => MAX_LEN,
+        };
+        format!("-max_len={most}")
+    }
+
     /// Inputs found since, kept from run to run beside the build.
     fn found(&self) -> Result<PathBuf> {
         made(self.project.target().join("fuzz/corpus").join(self.name))
@@ -146,7 +164,7 @@ impl Target<'_> {
         let mut done = None;
         self.project
             .cmd(&self.binary, "-timeout=20 -rss_limit_mb=2048 -verbosity=1")
-            .arg(MAX_LEN)
+            .arg(self.max_len())
             .arg(format!("-runs={runs}"))
             .arg(format!(
                 "-dict={}",
@@ -193,7 +211,7 @@ impl Target<'_> {
         let merged = made(merged)?;
         self.project
             .cmd(&self.binary, "-merge=1 -timeout=20 -rss_limit_mb=2048")
-            .arg(MAX_LEN)
+            .arg(self.max_len())
             .arg(&merged)
             .arg(self.corpus())
             .arg(self.found()?)
@@ -265,7 +283,8 @@ mod tests {
     fn a_target_that_is_not_there_is_named_with_those_that_are() {
         let project = Project::open().expect("cargo metadata");
         let all = targets(&project, None).expect("there are targets");
-        assert!(all.len() >= 18, "{all:?}");
+        assert!(all.len() >= 20, "{all:?}");
+        assert!(LINES.iter().all(|name| all.iter().any(|one| one == name)));
         let error = targets(&project, Some("nonsense")).expect_err("there is none");
         assert!(error.to_string().contains("wire_context"), "{error}");
         assert_eq!(

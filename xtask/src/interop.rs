@@ -23,6 +23,7 @@ const PROMISED: &[(&str, u64)] = &[
     ("database-url", 2000),
     ("transport-url", 2000),
     ("template", 2000),
+    ("access-rules", 2000),
     ("servers-sqlite", 400),
     ("servers-mariadb", 400),
     ("messaging", 20),

@@ -36,6 +36,7 @@ def nova(config_file=None):
 
 def handlers():
     """What can be asked."""
+    import access_rules
     import catalogs
     import contexts
     import headers
@@ -44,6 +45,7 @@ def handlers():
     import policies
     import servers
     return {
+        'access_rules': access_rules.allowed,
         'context': contexts.read,
         'headers': headers.read,
         'url_for': catalogs.url_for,

@@ -166,6 +166,7 @@ pub(super) const TABLE: &[Row] = &[
             "nova-cells",
             "nova-scatter",
             "nova-connect",
+            "nova-keystone",
             "nova-instances",
             "nova-conformance",
         ],

@@ -66,7 +66,10 @@ impl CellBus {
     /// is farther off than [`ConnectorOptions::bus_monitor`], the server has to give signs of life while it works.
     ///
     /// # Errors
-    /// [`CallError::Remote`] with what the other side said, [`CallError::Bus`] where no answer came.
+    /// [`CallError::Remote`] with what the other side said, [`CallError::Bus`] where no answer came. With
+    /// [`ErrorClass::Timeout`], [`ErrorClass::Unreachable`] or [`ErrorClass::Decode`] the request may have been delivered and
+    /// executed, or may still be until it expires: the connection may have been lost after it was sent, and the answer with
+    /// it. With any other class it was not.
     ///
     /// # Cancel safety
     /// A dropped call may be executed all the same; its answer is thrown away.
@@ -83,7 +86,9 @@ impl CellBus {
     /// expire: the deadline is for sending it.
     ///
     /// # Errors
-    /// [`CellError`] where the bus did not take it by the deadline, and where no server has ever listened on the topic.
+    /// [`CellError`] where the bus did not say by the deadline that it has it, and where no server has ever listened on the
+    /// topic. With [`ErrorClass::Timeout`], [`ErrorClass::Unreachable`] or [`ErrorClass::Decode`] it may be on its way all the
+    /// same: the connection may have been lost after it was sent. Sent again it may be executed twice.
     ///
     /// # Cancel safety
     /// A dropped cast may have been sent.

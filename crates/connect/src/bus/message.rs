@@ -116,7 +116,8 @@ impl RemoteError {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
-    /// The bus failed, or no answer came in time. The request may have been executed.
+    /// The bus failed, or no answer came in time. The request may have been executed; by which classes it may have, see
+    /// [`CellBus::call`](crate::CellBus::call).
     #[error("the call got no answer")]
     Bus(#[source] CellError),
     /// The other side answered with an error.

@@ -1,7 +1,8 @@
 //! Serving a topic: three queues, as every server of oslo.messaging has them, and what is done with a request.
 //!
-//! A request is acknowledged before it is worked on, so that it is executed at most once (nova-facts 7.4). No more are taken
-//! than are worked on; the others wait at the broker, where others can take them.
+//! A request is acknowledged before it is worked on, so that it is executed at most once (nova-facts 7.4). Each waits for
+//! its own acknowledgement to be sent, and none for another's. No more are taken than are worked on; the others wait at the
+//! broker, where others can take them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicRejectOptions, QueueDeleteOptions};
 use lapin::{Consumer, ExchangeKind};
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -164,8 +166,9 @@ impl Server {
         Some((arrived, Deadline::after(longest)))
     }
 
-    /// Works on a request and sends the answer.
-    async fn answer(self: Arc<Self>, arrived: Arrived, deadline: Deadline) -> Option<Answered> {
+    /// Works on a request, and gives the answer.
+    async fn answer(&self, delivery: Delivery) -> Option<Answered> {
+        let (arrived, deadline) = self.admit(delivery).await?;
         let Arrived {
             request,
             reply,
@@ -208,7 +211,9 @@ struct Answered {
 
 async fn run(server: Arc<Server>, first: Listening) {
     // Dropped with this task, and every request in it.
-    let (mut working, mut sending) = (JoinSet::new(), JoinSet::new());
+    let mut tasks = JoinSet::new();
+    // For work alone: an answer that waits for its caller takes nobody's.
+    let places = Arc::new(Semaphore::new(AT_ONCE));
     let mut listening = Some(first);
     let mut pause = AGAIN.0;
     loop {
@@ -230,30 +235,30 @@ async fn run(server: Arc<Server>, first: Listening) {
             }
             continue;
         };
-        let is_full = working.len() >= AT_ONCE;
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, quiet(open.messages.next()).await)
+        };
         tokio::select! {
-            message = quiet(open.messages.next()), if !is_full => {
+            (place, message) = next => {
                 let Some(Some(Ok(delivery))) = message else {
                     open.is_last = false;
                     listening = None;
                     continue;
                 };
-                if let Some((arrived, deadline)) = server.admit(delivery).await {
-                    working.spawn(Arc::clone(&server).answer(arrived, deadline));
-                }
+                let server = Arc::clone(&server);
+                tasks.spawn(async move {
+                    let answered = server.answer(delivery).await;
+                    drop(place);
+                    if let Some(Answered { queue, body }) = answered {
+                        server.replier.send(&queue, &body).await;
+                    }
+                });
             }
-            Some(done) = working.join_next() => {
-                if let Ok(Some(answered)) = done {
-                    let server = Arc::clone(&server);
-                    sending.spawn(async move {
-                        server.replier.send(&answered.queue, &answered.body).await;
-                    });
-                }
-            }
-            Some(_) = sending.join_next() => {}
+            Some(_) = tasks.join_next() => {}
         }
         // What is done is not waited for.
-        while sending.join_next().now_or_never().flatten().is_some() {}
+        while tasks.join_next().now_or_never().flatten().is_some() {}
     }
 }
 

@@ -7,6 +7,7 @@ use context::Deadline;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use lapin::Consumer;
+use lapin::message::Delivery;
 use lapin::options::BasicAckOptions;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -58,28 +59,53 @@ fn again(client: &Arc<Client>, deadline: Deadline) -> BoxFuture<'_, Result<Arc<L
     ready(client, deadline).boxed()
 }
 
+fn accept(client: &Client, delivery: &Delivery) {
+    let content_type = delivery.properties.content_type();
+    let content_type = content_type.as_ref().map(|text| text.as_str());
+    match oslo::read_reply(content_type, &delivery.data) {
+        Ok(reply) => client.waiting.take(reply),
+        Err(why) => tracing::warn!(%why, "a reply is dropped"),
+    }
+}
+
 async fn read(client: Weak<Client>, link: Weak<Link>, mut consumer: Consumer) {
     let Some(ended) = link.upgrade().map(|link| link.ended.clone()) else {
         return;
     };
+    let take = async {
+        // One acknowledgement for all that came while the one before it was sent: no reply waits for another's.
+        let mut last = None;
+        let mut sending = None;
+        loop {
+            if sending.is_none() {
+                sending = last.take().map(|last: Delivery| {
+                    Box::pin(quiet(async move {
+                        last.ack(BasicAckOptions { multiple: true }).await
+                    }))
+                });
+            }
+            let sent = async {
+                match &mut sending {
+                    Some(sending) => sending.await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                delivery = quiet(consumer.next()) => {
+                    let Some(Ok(delivery)) = delivery else { return };
+                    let Some(client) = client.upgrade() else { return };
+                    accept(&client, &delivery);
+                    last = Some(delivery);
+                }
+                sent = sent => match sent {
+                    Ok(_) => sending = None,
+                    Err(_) => return,
+                }
+            }
+        }
+    };
     // A driver whose tasks have ended with the connection does not say any more that it has.
-    while let Some(Some(Ok(delivery))) = ended.run_until_cancelled(quiet(consumer.next())).await {
-        let Some(client) = client.upgrade() else {
-            return;
-        };
-        let content_type = delivery.properties.content_type();
-        let content_type = content_type.as_ref().map(|text| text.as_str());
-        match oslo::read_reply(content_type, &delivery.data) {
-            Ok(reply) => client.waiting.take(reply),
-            Err(why) => tracing::warn!(%why, "a reply is dropped"),
-        }
-        if quiet(delivery.ack(BasicAckOptions::default()))
-            .await
-            .is_err()
-        {
-            break;
-        }
-    }
+    let _lost = ended.run_until_cancelled(take).await;
     // The connection is lost, or somebody deleted the queue.
     if let (Some(client), Some(link)) = (client.upgrade(), link.upgrade()) {
         client.forget(&link).await;

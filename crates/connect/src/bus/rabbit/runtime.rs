@@ -11,8 +11,9 @@ use async_rs::traits::Executor;
 use async_rs::util::{RuntimeParts, Task};
 use async_rs::{Runtime, Tokio};
 use tokio_util::sync::CancellationToken;
+use tracing::Dispatch;
+use tracing::dispatcher::{DefaultGuard, set_default};
 use tracing::instrument::{WithDispatch, WithSubscriber};
-use tracing::subscriber::{DefaultGuard, NoSubscriber};
 
 /// The kit that the driver gets.
 pub(super) type Kit = RuntimeParts<Quiet, Tokio>;
@@ -41,8 +42,11 @@ fn nothing<T: 'static>() -> Option<T> {
 }
 
 /// The same work, without a log.
+///
+/// By the one that is nobody's: a subscriber of our own, however empty, would have every place in the program that may log
+/// looked through each time.
 pub(super) fn quiet<F: Future>(work: F) -> WithDispatch<F> {
-    work.with_subscriber(NoSubscriber::default())
+    work.with_subscriber(Dispatch::none())
 }
 
 /// Turns this thread's log off for the rest of its life: for threads that the driver starts.
@@ -53,7 +57,7 @@ pub(super) fn quieten_thread() {
     SILENCE.with(|silence| {
         let mut silence = silence.borrow_mut();
         if silence.is_none() {
-            *silence = Some(tracing::subscriber::set_default(NoSubscriber::default()));
+            *silence = Some(set_default(&Dispatch::none()));
         }
     });
 }

@@ -47,6 +47,9 @@ trait Server {
     /// The moment in which the client has said who it is and waits for the server's answer.
     fn logging_in(&self) -> Vec<Step>;
 
+    /// What the driver says to a connection that nobody used for a while.
+    fn ping(&self) -> Vec<u8>;
+
     /// Statements that let a user of this name in, with this password, and let it do what the suite's user may.
     fn login(&self, user: &str, password: &str) -> Vec<String>;
 

@@ -41,6 +41,11 @@ impl Server for MariaDb {
         vec![Step::ClientSays(USER.as_bytes().to_vec())]
     }
 
+    fn ping(&self) -> Vec<u8> {
+        // COM_PING, a packet of one byte.
+        vec![1, 0, 0, 0, 0x0E]
+    }
+
     fn login(&self, user: &str, password: &str) -> Vec<String> {
         vec![
             format!("CREATE OR REPLACE USER '{user}'@'%' IDENTIFIED BY '{password}'"),
@@ -144,6 +149,11 @@ async fn mariadb_streams_long_reads_in_little_memory() {
 #[tokio::test]
 async fn mariadb_broken_at_each_stage_is_reported_in_time_and_leaves_nothing() {
     stages::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn mariadb_idle_connections_that_something_forgot_cost_a_moment() {
+    stages::forgotten(&server().await).await;
 }
 
 #[tokio::test]

@@ -42,6 +42,11 @@ impl Server for Postgres {
         vec![Step::ClientSays(b"SCRAM-SHA-256".to_vec())]
     }
 
+    fn ping(&self) -> Vec<u8> {
+        // Sync, by itself.
+        vec![b'S', 0, 0, 0, 4]
+    }
+
     fn login(&self, user: &str, password: &str) -> Vec<String> {
         vec![
             format!("DROP ROLE IF EXISTS {user}"),
@@ -149,6 +154,11 @@ async fn postgres_streams_long_reads_in_little_memory() {
 #[tokio::test]
 async fn postgres_broken_at_each_stage_is_reported_in_time_and_leaves_nothing() {
     stages::suite(&server().await).await;
+}
+
+#[tokio::test]
+async fn postgres_idle_connections_that_something_forgot_cost_a_moment() {
+    stages::forgotten(&server().await).await;
 }
 
 #[tokio::test]

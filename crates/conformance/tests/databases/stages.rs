@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cells::{ErrorClass, SecretText};
-use connect::{CellDb, classify};
+use cells::{DatabaseLocation, ErrorClass, SecretText};
+use connect::{CellDb, ConnectorOptions, classify};
 use context::Deadline;
 use nova_conformance::faults::{Fault, FaultProxy, Step};
 use sea_orm::ConnectionTrait;
@@ -157,6 +157,59 @@ async fn strike(
         }
     }
     panic!("{what}: never reported within {LATE:?} of its budget in {TRIES} tries");
+}
+
+/// Connections that nobody used for a while, and that a firewall forgot meanwhile: whoever comes next loses a moment for each
+/// and not the budget, and while nobody comes they are found and closed.
+pub(crate) async fn forgotten(server: &impl Server) {
+    let direct = open(&server.url(DATABASE), 1);
+    fill(&direct).await;
+    let proxy = proxy(server).await;
+    let url = through(&proxy, &server.url(DATABASE));
+    let location = DatabaseLocation::from_url(&url).unwrap();
+    let forget = [
+        asked(),
+        Step::ServerSays(b"row-3-xx".to_vec()),
+        Step::ClientSays(server.ping()),
+    ];
+    for keepalive in [Duration::ZERO, Duration::from_millis(1500)] {
+        let options = ConnectorOptions {
+            keepalive,
+            answer_wait: Duration::from_millis(300),
+            ..ConnectorOptions::default()
+        };
+        let db = CellDb::open(&location, &options).unwrap();
+        proxy.inflict(Fault::BlackHole, &forget).await.unwrap();
+        let reads = async || rows(&db.read_only(within(20_000)), QUERY).await;
+        let (one, two) = tokio::join!(reads(), reads());
+        assert_eq!((one, two), (Ok(3), Ok(3)));
+        assert_eq!(proxy.connections(), 2);
+        proxy.heal().await.unwrap();
+        let (struck, begun) = (proxy.struck(), Instant::now());
+        if keepalive.is_zero() {
+            // One that was used a moment ago is not asked.
+            let mut clock = tokio::time::interval(Duration::from_millis(1100));
+            clock.tick().await;
+            clock.tick().await;
+            let begun = Instant::now();
+            assert_eq!(reads().await, Ok(3));
+            let took = begun.elapsed();
+            say(&format!("two forgotten connections cost {took:?}"));
+            assert!(took < 2 * options.answer_wait + crate::SLACK, "{took:?}");
+            assert_eq!(proxy.struck(), struck + 2);
+        } else {
+            while proxy.connections() > 0 {
+                assert!(begun.elapsed() < Duration::from_secs(20));
+                tokio::task::yield_now().await;
+            }
+            say(&format!(
+                "forgotten ones were found after {:?}",
+                begun.elapsed()
+            ));
+            assert!(proxy.struck() > struck);
+        }
+        db.close();
+    }
 }
 
 async fn slot_is_free(db: &CellDb, what: &str) {

@@ -3,6 +3,12 @@
 //! A connection goes back to its pool only after a statement that ended by itself and left no trace. Otherwise (the
 //! budget ended, the future was dropped, the driver lost track) it leaves the pool at once, so that the slot is free, and
 //! the driver ends what it runs. Nobody else ever gets it, so ending it can hit no one else's statement.
+//!
+//! The slot is free at once, and the next statement in it logs in anew, unless the pool has another connection. What is lost
+//! is a login, of a statement whose future was dropped: one whose budget ended was told to end by the server itself, a
+//! little earlier, and its connection stays. Using the other kind again, too, would need the statement ended and not its
+//! connection, and such an order has no address: one that comes late, over the side connection, ends whatever runs there by
+//! then. Nor is a spare connection kept warm for it: that would be one more on every server for the sake of callers who left.
 
 use std::sync::Arc;
 

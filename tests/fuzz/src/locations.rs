@@ -143,6 +143,7 @@ fn transport(broker: &Broker) -> String {
         BrokerKind::Rabbit => "rabbit://".to_owned(),
         BrokerKind::Redis => "redis://".to_owned(),
         BrokerKind::RedisTls => "rediss://".to_owned(),
+        BrokerKind::RedisSentinel => "redis+sentinel://".to_owned(),
     };
     assert!(!broker.hosts.is_empty());
     // The order of hosts and options means nothing, so it is turned around.

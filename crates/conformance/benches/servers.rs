@@ -81,9 +81,25 @@ impl Plain {
     }
 }
 
+/// The server's own administrator, in this database.
+async fn root(server: &MariaDb, database: &str) -> MySqlConnection {
+    let options = MySqlConnectOptions::new()
+        .host("127.0.0.1")
+        .port(server.port())
+        .username("root")
+        .database(database);
+    MySqlConnection::connect_with(&options).await.expect("root")
+}
+
 async fn on_mariadb() {
     let databases = ["nova_api", CELLS[0], CELLS[1], CELLS[2], CELLS[3]];
     let server = MariaDb::start(&databases).await.expect("MariaDB");
+    // Servers of tests are small, and would read every page of a table from the disk again and again.
+    root(&server, "mysql")
+        .await
+        .execute("SET GLOBAL innodb_buffer_pool_size = 256 * 1024 * 1024")
+        .await
+        .expect("memory");
     let urls = CELLS.map(|cell| server.url(cell));
     let cloud = CloudBuilder::new().servers(33_400).projects(20);
     let placed = cloud
@@ -161,12 +177,7 @@ async fn sick(
     servers: Servers<'_, NovaConnector, TokioExecutor>,
     counts: Vec<usize>,
 ) {
-    let options = MySqlConnectOptions::new()
-        .host("127.0.0.1")
-        .port(server.port())
-        .username("root")
-        .database(CELLS[2]);
-    let mut holder = MySqlConnection::connect_with(&options).await.expect("root");
+    let mut holder = root(server, CELLS[2]).await;
     holder
         .execute("LOCK TABLES instances WRITE")
         .await

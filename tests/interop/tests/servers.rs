@@ -417,12 +417,61 @@ async fn compare(peers: &Peers, domain: &'static str, mut world: World) {
     ledger.close(peers, 2 * QUESTIONS);
 }
 
+/// Every column and index of a database, one a line, the table's name first.
+async fn described(store: &mut Store) -> Vec<String> {
+    let (columns, indexes) = match store.dialect() {
+        Dialect::Sqlite => (
+            "SELECT t.name || ' ' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk \
+             FROM sqlite_master t JOIN pragma_table_info(t.name) c WHERE t.type = 'table'",
+            "SELECT t.name || ' ' || CASE i.origin WHEN 'c' THEN i.name ELSE '' END || ' ' || i.\"unique\" || ' ' \
+             || (SELECT group_concat(name) FROM (SELECT name FROM pragma_index_info(i.name) ORDER BY seqno)) \
+             FROM sqlite_master t JOIN pragma_index_list(t.name) i WHERE t.type = 'table'",
+        ),
+        _ => (
+            "SELECT CONCAT_WS(' ', table_name, column_name, column_type, is_nullable, collation_name, extra) \
+             FROM information_schema.columns WHERE table_schema = DATABASE()",
+            "SELECT CONCAT_WS(' ', table_name, index_name, non_unique, \
+             GROUP_CONCAT(column_name ORDER BY seq_in_index)) FROM information_schema.statistics \
+             WHERE table_schema = DATABASE() GROUP BY table_name, index_name, non_unique",
+        ),
+    };
+    let mut lines = store.texts(columns).await.expect("columns");
+    lines.extend(store.texts(indexes).await.expect("indexes"));
+    lines.sort();
+    lines
+}
+
+/// Our own clouds have the tables that nova-manage makes, as far as they have them.
+async fn compare_tables(ours: &mut Store, theirs: &str) {
+    let ours = described(ours).await;
+    let mut theirs = Store::open(&theirs.into()).await.expect("nova-manage's");
+    let mut theirs = described(&mut theirs).await;
+    let table = |line: &String| line.split(' ').next().map(str::to_owned);
+    let tables: std::collections::BTreeSet<_> = ours.iter().filter_map(table).collect();
+    theirs.retain(|line| table(line).is_some_and(|name| tables.contains(&name)));
+    assert!(!tables.is_empty());
+    assert_eq!(ours, theirs);
+}
+
+/// An API database and a cell of our own, at these URLs, beside nova-manage's.
+async fn compare_clouds(api: &SecretText, cell: &SecretText, cloud: &NovaCloud) {
+    let mut ours = Store::open(api).await.expect("an API database");
+    ours.create_api().await.expect("its tables");
+    compare_tables(&mut ours, &cloud.urls()[0]).await;
+    let mut ours = Store::open(cell).await.expect("a cell");
+    ours.create_cell().await.expect("its tables");
+    compare_tables(&mut ours, &cloud.urls()[1]).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_on_sqlite_are_novas_pages() {
     let peers = Peers::here();
     let folder = tempfile::tempdir().expect("a folder");
     let union = format!("sqlite:///{}/union.sqlite", folder.path().display());
     let cloud = NovaCloud::create(&peers, CELLS);
+    let ours =
+        |name: &str| SecretText::new(format!("sqlite:///{}/{name}", folder.path().display()));
+    compare_clouds(&ours("api"), &ours("cell"), &cloud).await;
     let world = World::new(&peers, cloud, &SecretText::new(union)).await;
     compare(&peers, "servers-sqlite", world).await;
 }
@@ -437,12 +486,13 @@ async fn pages_on_mariadb_are_novas_pages_where_nova_is_right() {
         "nova_cell2",
         "nova_cell3",
     ];
-    let databases = [&names[..], &["nova_union"]].concat();
+    let databases = [&names[..], &["nova_union", "our_api", "our_cell"]].concat();
     let server = MariaDb::start(&databases).await.expect("MariaDB");
     let urls = names
         .iter()
         .map(|name| server.url(name).expose().to_owned());
     let cloud = NovaCloud::create_on(&peers, urls.collect());
+    compare_clouds(&server.url("our_api"), &server.url("our_cell"), &cloud).await;
     let world = World::new(&peers, cloud, &server.url("nova_union")).await;
     compare(&peers, "servers-mariadb", world).await;
 }

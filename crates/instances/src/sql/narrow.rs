@@ -14,17 +14,13 @@ const ESCAPE: char = '!';
 impl Sql {
     /// Whether MariaDB should walk its index on (deleted, created_at). To `deleted = 0` it takes the index's first part
     /// alone, and reads every page from the newest server on (4,861 rows for 50 were counted). To two bounds, with `deleted`
-    /// ordered by as well, it takes the range on both parts: 50 rows for 50. A project's or a user's servers are found along
-    /// their own index, or this one, as MariaDB sees fit.
+    /// ordered by as well, it takes the range on both parts: 50 rows for 50. So it does for a project that has half of the
+    /// servers (27,697 rows became 103); a small project's it then finds along the project's own index (2,925 became 625).
     pub(super) fn walks_by_age(&self, query: &ScopedQuery) -> bool {
-        let filter = query.filter();
         let first = query.order().keys().first().map(|by| by.key);
         self.backend() == DbBackend::MySql
             && query.deleted() == ReadDeleted::No
-            && matches!(query.owner(), Owner::Anybody)
-            && filter.project.is_none()
-            && filter.user.is_none()
-            && filter.uuids.is_none()
+            && query.filter().uuids.is_none()
             && first == Some(SortKey::CreatedAt)
     }
 

@@ -9,9 +9,13 @@ mod support;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use metrics::{
+    Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
+};
 use nova_cells::{
     CellError, ChannelLost, Clock, ErrorClass, GatePolicy, Invalidation, InvalidationChannel,
     InvalidationGate, InvalidationKey, InvalidationSender, Verdict,
@@ -172,4 +176,65 @@ fn following_a_channel_loads_at_once_and_catches_up_when_it_is_lost() {
         "at the beginning, for each authentic message, at the loss, and the first one"
     );
     assert!(epoch() > before);
+}
+
+/// The last value of the one gauge that this test looks at.
+#[derive(Clone, Default)]
+struct PushUp(Arc<Mutex<Option<f64>>>);
+
+impl GaugeFn for PushUp {
+    fn increment(&self, _: f64) {}
+
+    fn decrement(&self, _: f64) {}
+
+    fn set(&self, value: f64) {
+        *self.0.lock().unwrap() = Some(value);
+    }
+}
+
+impl Recorder for PushUp {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, _: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        match key.name() {
+            "nova_cells_push_up" => Gauge::from_arc(Arc::new(self.clone())),
+            _ => Gauge::noop(),
+        }
+    }
+
+    fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+        Histogram::noop()
+    }
+}
+
+/// Never says anything.
+struct Silent;
+
+#[async_trait]
+impl InvalidationChannel for Silent {
+    async fn receive(&self) -> Result<Vec<u8>, ChannelLost> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn whether_a_channel_is_followed_is_a_figure() {
+    let (post, seen) = (Post::new(), PushUp::default());
+    metrics::with_local_recorder(&seen, || {
+        let budget = Duration::from_secs(1);
+        let mut following = Box::pin(post.cloud.cells.follow(&Silent, &post.gate, budget));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(following.as_mut().poll(&mut cx).is_pending());
+        assert_eq!(*seen.0.lock().unwrap(), Some(1.0));
+        drop(following);
+        assert_eq!(*seen.0.lock().unwrap(), Some(0.0));
+    });
 }

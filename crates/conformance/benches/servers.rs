@@ -29,8 +29,11 @@ fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-async fn cells_of(api: &SecretText) -> Cells<NovaConnector> {
-    let api = NovaApi::open(api, &ConnectorOptions::default()).expect("the API database");
+fn api_of(api: &SecretText) -> NovaApi {
+    NovaApi::open(api, &ConnectorOptions::default()).expect("the API database")
+}
+
+async fn cells_of(api: NovaApi) -> Cells<NovaConnector> {
     let key = RevisionKey::from_bytes(b"bench");
     let cells = Cells::new(api, NovaConnector::default(), UrlDefaults::default(), key);
     let deadline = Deadline::after(Duration::from_secs(20));
@@ -114,9 +117,12 @@ async fn on_mariadb() {
         .flat_map(|(_, servers)| servers)
         .filter(seen)
         .count();
-    let cells = cells_of(&server.url("nova_api")).await;
+    let api = api_of(&server.url("nova_api"));
+    let cells = cells_of(api.clone()).await;
     let ctx = RequestContext::for_background("bench", Identity::default(), Roles::admin());
+    // As a service has it: with the API database at hand, which says where a marker is.
     let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+    let servers = servers.api(&api);
     let mut plain = Plain::open(&server).await;
 
     for rows in [1000, 50] {
@@ -242,7 +248,7 @@ async fn long() {
 }
 
 async fn listed_at(api: &str) {
-    let cells = cells_of(&SecretText::new(api.to_owned())).await;
+    let cells = cells_of(api_of(&SecretText::new(api.to_owned()))).await;
     let ctx = RequestContext::for_background("bench", Identity::default(), Roles::admin());
     let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
     let query = ServerQuery {

@@ -45,6 +45,23 @@ pub trait InvalidationSource: Send + Sync + 'static {
     ) -> Result<Box<dyn InvalidationChannel>, CellError>;
 }
 
+/// Tells whoever watches the figures that a channel is followed: `nova_cells_push_up` is 1 then, and 0 else. A process
+/// that should be told of changes and is not lives by its timer alone.
+struct Up;
+
+impl Up {
+    fn begin() -> Self {
+        metrics::gauge!("nova_cells_push_up").set(1.0);
+        Self
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        metrics::gauge!("nova_cells_push_up").set(0.0);
+    }
+}
+
 impl<C: CellConnector> Cells<C> {
     /// Judges one message and forgets what it names. Gives what it was; a [`refresh`](Self::refresh) is due where the
     /// message was authentic and new.
@@ -78,6 +95,7 @@ impl<C: CellConnector> Cells<C> {
         gate: &InvalidationGate,
         budget: Duration,
     ) -> ChannelLost {
+        let _up = Up::begin();
         self.suspect();
         self.reload(budget).await;
         loop {

@@ -146,8 +146,8 @@ async fn write(stream: &mut TcpStream, reply: Reply) -> bool {
                 "HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n",
                 body.len()
             );
-            stream.write_all(head.as_bytes()).await.is_ok()
-                && stream.write_all(body.as_bytes()).await.is_ok()
+            // In one piece: the second of two small ones would wait for the first one's acknowledgement.
+            stream.write_all((head + &body).as_bytes()).await.is_ok()
         }
         Reply::Raw(bytes) => {
             let _ = stream.write_all(&bytes).await;

@@ -111,6 +111,7 @@ impl<L: Alive> Kept<L> {
     }
 
     /// Lets a connection go that is no longer good, unless it was replaced already.
+    #[cfg(feature = "rabbitmq")]
     pub(in crate::bus) async fn forget(&self, gone: &Arc<L>) {
         let mut link = self.link.lock().await;
         if link.as_ref().is_some_and(|link| Arc::ptr_eq(link, gone)) {

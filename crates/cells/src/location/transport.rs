@@ -3,6 +3,7 @@
 //!
 //! `none:///` is Nova's own mark for *no bus*. Nothing is connected here.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use crate::problem::{InvalidUrl, ProblemKind, Word};
@@ -153,7 +154,19 @@ impl TransportLocation {
         );
         to.field("virtual-host", &broker.virtual_host);
         let mut hosts: Vec<&BrokerHost> = broker.hosts.iter().collect();
-        hosts.sort_by_cached_key(|host| (host.host.to_string(), host.port, host.user.clone()));
+        // By everything that follows: two logins of one user may differ by their passwords only.
+        hosts.sort_by(|one, other| {
+            let place = |host: &BrokerHost| (host.host.to_string(), host.port);
+            let password = |host: &BrokerHost| host.password.is_some();
+            place(one)
+                .cmp(&place(other))
+                .then_with(|| one.user.cmp(&other.user))
+                .then_with(|| password(one).cmp(&password(other)))
+                .then_with(|| match (&one.password, &other.password) {
+                    (Some(one), Some(other)) => one.expose().cmp(other.expose()),
+                    _ => Ordering::Equal,
+                })
+        });
         for host in hosts {
             to.field("host", host.host.to_string());
             to.field("port", host.port.to_be_bytes());

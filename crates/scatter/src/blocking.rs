@@ -18,7 +18,7 @@ use crate::outcome::Outcome;
 use crate::report::ScatterReport;
 use crate::scatter::{Scatter, noted, span};
 use crate::seat::Seat;
-use crate::sync::LOOKS;
+use crate::sync::PATIENCE;
 use crate::task::CellTask;
 
 /// Wakes the thread that waits for the report.
@@ -102,7 +102,7 @@ where
     /// Looks for a moment before it sleeps, as the pool's workers do: most works on warm cells end within what a wake-up
     /// would cost.
     fn settles_soon(&self) -> bool {
-        (0..LOOKS).any(|_| {
+        (0..PATIENCE).any(|_| {
             std::hint::spin_loop();
             self.ledger.is_settled()
         })

@@ -27,6 +27,7 @@ mod sync {
 
     /// Once is enough to be a choice.
     pub(crate) const LOOKS: u32 = 1;
+    pub(crate) const PATIENCE: u32 = 2;
 }
 
 /// The names that the pool takes from the crate.

@@ -12,7 +12,8 @@ use super::state::{After, Full, GivenUp, PoolState, Ticket};
 use crate::executor::{Job, Refusal};
 use crate::outcome::{Rejection, SkipReason};
 use crate::sync::{
-    AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, TryLockError, spin_loop,
+    AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, PATIENCE, TryLockError,
+    spin_loop,
 };
 
 pub(super) struct Pool {
@@ -25,6 +26,8 @@ pub(super) struct Pool {
     left: Condvar,
     /// Moves with every submission: what a worker watches for a moment before it goes to sleep.
     submissions: AtomicUsize,
+    /// Workers that watch it. One of them is patient; all of them would burn the processors that the others' work needs.
+    watching: AtomicUsize,
     started: AtomicUsize,
 }
 
@@ -37,6 +40,7 @@ impl Pool {
             news: Condvar::new(),
             left: Condvar::new(),
             submissions: AtomicUsize::new(0),
+            watching: AtomicUsize::new(0),
             started: AtomicUsize::new(0),
         }
     }
@@ -199,12 +203,17 @@ impl Pool {
 
     /// Waits a moment for a submission later than the one seen.
     fn look_around(&self, seen: usize) {
-        for _ in 0..LOOKS {
+        let looks = match self.watching.fetch_add(1, Ordering::Relaxed) {
+            0 => PATIENCE,
+            _ => LOOKS,
+        };
+        for _ in 0..looks {
             if self.submissions.load(Ordering::Acquire) != seen {
-                return;
+                break;
             }
             spin_loop();
         }
+        self.watching.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

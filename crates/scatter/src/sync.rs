@@ -10,6 +10,7 @@ pub(crate) use std::{
 
 /// How often a thread looks again before it sleeps: a microsecond or two. It never yields its processor instead: on a busy
 /// machine each yield costs whole time slices, where a sleeper that is woken goes first.
+#[cfg(feature = "thread")]
 pub(crate) const LOOKS: u32 = 64;
 
 /// How often the one who has nothing else to do looks: the next call of a caller in a loop comes within that time, and a

@@ -57,9 +57,6 @@ impl Driver for Sqlite {
             .create_if_missing(false)
             .read_only(access == Access::ReadOnly)
             .busy_timeout(Duration::ZERO)
-            // In KiB, a quarter of SQLite's own: a process may hold connections to many cells at once, and the system's
-            // cache is behind them anyway.
-            .pragma("cache_size", "-512")
             .disable_statement_logging();
         let mut connection = options.connect().await?;
         let watch = Arc::new(Watch::default());

@@ -109,7 +109,8 @@ impl Server {
                 let id = done.map_or_else(|error| error.id(), |(id, ())| id);
                 held.remove(&id);
             }
-            if held.len() >= AT_ONCE
+            // Each stream may bring as many as were asked for, so there may be more than one too many.
+            while held.len() >= AT_ONCE
                 && let Some(done) = working.join_next_with_id().await
             {
                 let id = done.map_or_else(|error| error.id(), |(id, ())| id);
@@ -131,7 +132,10 @@ impl Server {
                     next_round = Instant::now() + self.every();
                     self.round(link, &held, deadline).await
                 }
-                Some(link) => self.next(link, AT_ONCE - held.len(), deadline).await,
+                Some(link) => {
+                    let room = AT_ONCE.saturating_sub(held.len());
+                    self.next(link, room, deadline).await
+                }
             };
             match came {
                 Ok(came) => {

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use async_trait::async_trait;
-use cells::{CellConnector, CellMapping, RawCellMapping, RevisionKey, SecretText, UrlDefaults};
+use cells::{CellConnector, SecretText};
 use connect::{
     BusTarget, CellBus, ConnectorOptions, Endpoint, NovaConnector, RemoteError, RpcRequest,
 };
@@ -28,6 +28,7 @@ use lapin::options::{
 };
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use nova_conformance::fakes::cell_on_bus;
 use nova_conformance::{RabbitMq, Redis};
 use peers::{AMPLE, load, median, row};
 use serde_json::{Value, json};
@@ -41,15 +42,7 @@ fn ample() -> Deadline {
 }
 
 fn open(url: &SecretText) -> CellBus {
-    let raw = RawCellMapping {
-        uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
-        name: None,
-        database_connection: Some("sqlite:///none.sqlite".into()),
-        transport_url: Some(url.clone()),
-        disabled: false,
-    };
-    let key = RevisionKey::from_bytes(b"bench");
-    let mapping = CellMapping::parse(&raw, &UrlDefaults::default(), &key).expect("a mapping");
+    let mapping = cell_on_bus(url).expect("a mapping");
     NovaConnector::new(ConnectorOptions::default())
         .open_messaging(&mapping)
         .expect("a bus")

@@ -7,6 +7,7 @@ use context::{TrustPolicy, WireRules};
 use serde_json::{Map, Value, json};
 
 use crate::text::{check_debug, check_error, text};
+use crate::wire_context::check_admin;
 
 const JSON: Option<&str> = Some("application/json");
 const ENVELOPE: [&str; 2] = ["oslo.version", "oslo.message"];
@@ -92,14 +93,7 @@ fn request(body: &[u8]) {
     for trust in [TrustPolicy::Recompute, TrustPolicy::Refuse] {
         let carried = arrived.request.context.clone();
         match carried.believe(&rules, trust, Arc::default()) {
-            Ok(ctx) => assert!(
-                !ctx.is_admin()
-                    || ctx
-                        .roles()
-                        .iter()
-                        .any(|role| role.as_str().eq_ignore_ascii_case("admin")),
-                "the sender's word alone made an administrator"
-            ),
+            Ok(ctx) => check_admin(&ctx),
             Err(error) => check_error(&error, body.len()),
         }
     }

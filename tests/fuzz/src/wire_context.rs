@@ -32,18 +32,20 @@ fn taken(data: &[u8], form: WireForm, rules: &WireRules, accepted: bool) {
     assert!(!message.contains_key(token));
 }
 
+/// An administrator is one by a role, whatever the sender says besides.
+pub(crate) fn check_admin(ctx: &RequestContext) {
+    let mut roles = ctx.roles().iter();
+    assert!(
+        !ctx.is_admin() || roles.any(|role| role.as_str().eq_ignore_ascii_case("admin")),
+        "the sender's word alone made an administrator"
+    );
+}
+
 fn accepted(wire: WireContext, rules: &WireRules, input: usize) {
     check_debug(&wire, input + 64);
     for trust in [TrustPolicy::Recompute, TrustPolicy::Refuse] {
         if let Ok(ctx) = RequestContext::for_rpc(wire.clone(), trust) {
-            assert!(
-                !ctx.is_admin()
-                    || ctx
-                        .roles()
-                        .iter()
-                        .any(|role| role.as_str().eq_ignore_ascii_case("admin")),
-                "the sender's word alone made an administrator"
-            );
+            check_admin(&ctx);
         }
     }
     let Ok(ctx) = RequestContext::for_rpc(wire, TrustPolicy::Accept) else {

@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use cells::{CellConnector, CellMapping, RawCellMapping, RevisionKey, SecretText, UrlDefaults};
+use cells::{CellConnector, SecretText};
 use conformance::RabbitMq;
+use conformance::fakes::cell_on_bus;
 use connect::{
     BusTarget, CallError, CarriedContext, CellBus, ConnectorOptions, ContextRefused, Endpoint,
     NovaConnector, RemoteError, RpcRequest,
@@ -25,15 +26,7 @@ use serde_json::{Value, json};
 const HOST: &str = "cell1";
 
 fn open(url: &SecretText) -> CellBus {
-    let raw = RawCellMapping {
-        uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
-        name: None,
-        database_connection: Some("sqlite:///none.sqlite".into()),
-        transport_url: Some(url.clone()),
-        disabled: false,
-    };
-    let key = RevisionKey::from_bytes(b"test");
-    let mapping = CellMapping::parse(&raw, &UrlDefaults::default(), &key).expect("a mapping");
+    let mapping = cell_on_bus(url).expect("a mapping");
     let options = ConnectorOptions {
         bus_monitor: Duration::from_secs(2),
         ..ConnectorOptions::default()

@@ -8,13 +8,29 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use cells::{
-    CellConnector, CellError, CellId, Cells, CellsOptions, Choice, MappingSource, RawCellMapping,
-    RevisionKey, Selection,
+    CellConnector, CellError, CellId, CellMapping, Cells, CellsOptions, Choice, InvalidMapping,
+    MappingSource, RawCellMapping, RevisionKey, SecretText, Selection, UrlDefaults,
 };
 use context::{Deadline, Identity, RequestContext, Roles};
 use uuid::Uuid;
 
 use super::connectors::HonestConnector;
+
+/// The mapping of a cell that has this bus, and a database that nobody opens: for tests of buses alone.
+///
+/// # Errors
+/// [`InvalidMapping`] where the URL is none of a bus.
+pub fn cell_on_bus(transport_url: &SecretText) -> Result<CellMapping, InvalidMapping> {
+    let row = RawCellMapping {
+        uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
+        name: Some("cell1".into()),
+        database_connection: Some("sqlite:///none.sqlite".into()),
+        transport_url: Some(transport_url.clone()),
+        disabled: false,
+    };
+    let key = RevisionKey::from_bytes(b"a bus");
+    CellMapping::parse(&row, &UrlDefaults::default(), &key)
+}
 
 /// The rows of a fake cloud; a source that is ready at once. Clones are the same rows.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,6 @@ mod cloud;
 mod connectors;
 mod gate;
 
-pub use cloud::{FakeCloud, Rows, admin};
+pub use cloud::{FakeCloud, Rows, admin, cell_on_bus};
 pub use connectors::{FailingConnector, FakeDatabase, HonestConnector, StallingConnector};
 pub use gate::Gate;

@@ -2,12 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use cells::{
-    CellConnector, CellError, CellMapping, ErrorClass, RawCellMapping, RevisionKey, SecretText,
-    UrlDefaults,
-};
+use cells::{CellConnector, CellError, ErrorClass, SecretText};
 use connect::{BusTarget, CallError, CellBus, ConnectorOptions, NovaConnector, RpcRequest};
 use context::Deadline;
+use nova_conformance::fakes::cell_on_bus;
 use nova_conformance::faults::{Fault, FaultProxy, Step};
 use serde_json::{Value, json};
 
@@ -52,17 +50,8 @@ fn long() -> Value {
 }
 
 fn open(transport: &SecretText) -> CellBus {
-    let raw = RawCellMapping {
-        uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
-        name: Some("cell1".into()),
-        database_connection: Some("sqlite:///none.sqlite".into()),
-        transport_url: Some(transport.clone()),
-        disabled: false,
-    };
-    let key = RevisionKey::from_bytes(b"test");
-    let mapping = CellMapping::parse(&raw, &UrlDefaults::default(), &key).unwrap();
     NovaConnector::new(ConnectorOptions::default())
-        .open_messaging(&mapping)
+        .open_messaging(&cell_on_bus(transport).unwrap())
         .unwrap()
 }
 

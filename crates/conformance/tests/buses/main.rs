@@ -17,24 +17,11 @@ mod tls;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use cells::{
-    CellConnector, CellMapping, ErrorClass, RawCellMapping, RevisionKey, SecretText, UrlDefaults,
-};
+use cells::{CellConnector, ErrorClass, SecretText};
 use connect::{BusTarget, CallError, CellBus, ConnectorOptions, NovaConnector, RpcRequest};
 use context::Deadline;
+use nova_conformance::fakes::cell_on_bus;
 use serde_json::{Value, json};
-
-fn mapping(transport: &SecretText) -> CellMapping {
-    let raw = RawCellMapping {
-        uuid: "6d5bd30e-147b-44db-9ceb-1a392e756c36".into(),
-        name: Some("cell1".into()),
-        database_connection: Some("sqlite:///none.sqlite".into()),
-        transport_url: Some(transport.clone()),
-        disabled: false,
-    };
-    let key = RevisionKey::from_bytes(b"test");
-    CellMapping::parse(&raw, &UrlDefaults::default(), &key).unwrap()
-}
 
 /// A bus of its own connector: nothing is shared with another one.
 fn open(transport: &SecretText) -> CellBus {
@@ -43,7 +30,7 @@ fn open(transport: &SecretText) -> CellBus {
 
 fn open_with(transport: &SecretText, options: ConnectorOptions) -> CellBus {
     NovaConnector::new(options)
-        .open_messaging(&mapping(transport))
+        .open_messaging(&cell_on_bus(transport).unwrap())
         .unwrap()
 }
 

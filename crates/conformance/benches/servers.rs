@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use cells::{Cells, RevisionKey, SecretText, UrlDefaults};
 use connect::{ConnectorOptions, NovaApi, NovaConnector};
 use context::{Deadline, Identity, RequestContext, Roles};
-use instances::{DownCells, ServerQuery, Servers};
+use instances::{DownCells, Markers, ServerQuery, Servers};
 use nova_conformance::{CloudBuilder, MariaDb, USER};
 use peers::{load, median, row};
 use scatter::TokioExecutor;
@@ -22,6 +22,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, Connection, Executor};
 
 const CELLS: [&str; 4] = ["nova_cell0", "nova_cell1", "nova_cell2", "nova_cell3"];
+/// How often a walk over all servers is measured.
+const WALKS: usize = 5;
 /// The columns that a list shows.
 const COLUMNS: &str = "id, uuid, display_name, project_id, user_id, vm_state, host, created_at, updated_at, launched_at, deleted";
 
@@ -145,29 +147,29 @@ async fn on_mariadb() {
             Some(median(peer)),
         );
     }
+    let markers = Markers::new();
+    let remembering = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+    let remembering = remembering.api(&api).markers(&markers);
     // Nova's figures on a quiet machine of this size, rows only.
     for (size, nova) in [(1000, 8_200.0), (50, 46_300.0)] {
-        let mut query = ServerQuery {
-            limit: size,
-            ..ServerQuery::default()
-        };
-        let begun = Instant::now();
-        let mut listed = 0;
-        loop {
-            let page = servers.list(&query, DownCells::Fail).await.expect("a page");
-            listed += page.servers.len();
-            match page.next_marker {
-                Some(marker) => query.marker = Some(marker),
-                None => break,
-            }
+        for (how, times) in [
+            ("by cursor", walks(&servers, size, all, true).await),
+            (
+                "by marker, ends of pages remembered",
+                walks(&remembering, size, all, false).await,
+            ),
+            (
+                "by marker, each looked up",
+                walks(&servers, size, all, false).await,
+            ),
+        ] {
+            row(
+                &format!("P9 walk {all} by {size}, {how}"),
+                median(times),
+                "ms",
+                Some(nova),
+            );
         }
-        assert_eq!(listed, all);
-        row(
-            &format!("P9 walk {all} by {size}, by marker"),
-            millis(begun.elapsed()),
-            "ms",
-            Some(nova),
-        );
     }
     let counts = placed
         .cells
@@ -175,6 +177,44 @@ async fn on_mariadb() {
         .map(|(_, servers)| servers.iter().filter(seen).count());
     let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
     sick(&server, servers, counts.collect()).await;
+    refused(&server).await;
+}
+
+/// How long walks over all servers take.
+async fn walks(
+    servers: &Servers<'_, NovaConnector, TokioExecutor>,
+    size: u32,
+    all: usize,
+    by_cursor: bool,
+) -> Vec<f64> {
+    let mut times = Vec::new();
+    for _ in 0..WALKS {
+        let mut query = ServerQuery {
+            limit: size,
+            ..ServerQuery::default()
+        };
+        let begun = Instant::now();
+        let mut page = servers.list(&query, DownCells::Fail).await.expect("a page");
+        let mut listed = page.servers.len();
+        while let Some(marker) = page.next_marker {
+            page = match by_cursor {
+                true => {
+                    servers
+                        .list_after(&query, &page.cursor, DownCells::Fail)
+                        .await
+                }
+                false => {
+                    query.marker = Some(marker);
+                    servers.list(&query, DownCells::Fail).await
+                }
+            }
+            .expect("a page");
+            listed += page.servers.len();
+        }
+        assert_eq!(listed, all);
+        times.push(millis(begun.elapsed()));
+    }
+    times
 }
 
 /// One cell's table is locked.
@@ -216,6 +256,111 @@ async fn sick(
         Some(2_000.0),
     );
     holder.close().await.expect("the lock is gone");
+}
+
+/// One cell's port refuses, from the first connection on: nothing was ever heard of it.
+async fn refused(server: &MariaDb) {
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("an address").port()
+    };
+    let sql = format!(
+        "UPDATE cell_mappings SET database_connection = REPLACE(database_connection, ':{}/', ':{closed}/') \
+         WHERE database_connection LIKE '%/{}%'",
+        server.port(),
+        CELLS[2],
+    );
+    let mut api = root(server, "nova_api").await;
+    let changed = api.execute(AssertSqlSafe(sql)).await.expect("a mapping");
+    assert_eq!(changed.rows_affected(), 1);
+    let ctx = RequestContext::for_background("bench", Identity::default(), Roles::admin());
+    let query = ServerQuery {
+        limit: 1_000,
+        ..ServerQuery::default()
+    };
+    let (mut first, mut warm) = (Vec::new(), Vec::new());
+    for _ in 0..7 {
+        let cells = cells_of(api_of(&server.url("nova_api"))).await;
+        let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+        for times in [&mut first, &mut warm] {
+            let begun = Instant::now();
+            let page = servers.list(&query, DownCells::Skip).await.expect("a page");
+            times.push(millis(begun.elapsed()));
+            let counts = page.counts();
+            assert_eq!(
+                (page.servers.len(), counts.asked, counts.answered),
+                (1_000, 4, 3)
+            );
+        }
+    }
+    let what = "P6 one port refuses, 1000 rows of the others";
+    row(
+        &format!("{what}, first page of a process"),
+        median(first),
+        "ms",
+        Some(100.0),
+    );
+    row(
+        &format!("{what}, the next"),
+        median(warm),
+        "ms",
+        Some(100.0),
+    );
+}
+
+/// P5: twenty cells, each of which takes 100 ms for whatever it is asked.
+async fn slow() {
+    let names: Vec<String> = (0..20).map(|at| format!("nova_slow{at}")).collect();
+    let databases: Vec<&str> = ["nova_api"]
+        .into_iter()
+        .chain(names.iter().map(String::as_str))
+        .collect();
+    let server = MariaDb::start(&databases).await.expect("MariaDB");
+    let urls: Vec<SecretText> = names.iter().map(|name| server.url(name)).collect();
+    let cloud = CloudBuilder::new().servers(8_000).projects(20);
+    let _placed = cloud
+        .build_on(&server.url("nova_api"), &urls)
+        .await
+        .expect("a cloud");
+    for name in &names {
+        let mut root = root(&server, name).await;
+        for sql in [
+            "RENAME TABLE instances TO kept",
+            // A table of its own, made once for each statement that reads the view.
+            "CREATE VIEW instances AS SELECT kept.* FROM (SELECT SLEEP(0.1) AS slept LIMIT 1) AS pause \
+             JOIN kept ON pause.slept = 0",
+        ] {
+            root.execute(sql).await.expect("a slow table");
+        }
+    }
+    let api = api_of(&server.url("nova_api"));
+    let cells = cells_of(api).await;
+    let ctx = RequestContext::for_background("bench", Identity::default(), Roles::admin());
+    let servers = Servers::new(&ctx, &cells, TokioExecutor::current().expect("a runtime"));
+    let query = ServerQuery {
+        limit: 20,
+        ..ServerQuery::default()
+    };
+    let mut times = Vec::new();
+    for _ in 0..11 {
+        let begun = Instant::now();
+        let page = servers.list(&query, DownCells::Fail).await.expect("a page");
+        times.push(millis(begun.elapsed()));
+        assert_eq!((page.servers.len(), page.counts().answered), (20, 20));
+    }
+    let first = times.remove(0);
+    row(
+        "P5 first page of 20 over 20 cells that take 100 ms each",
+        median(times),
+        "ms",
+        Some(2_030.0),
+    );
+    row(
+        "P5 the same, connecting and logging in first",
+        first,
+        "ms",
+        None,
+    );
 }
 
 /// A list that is as long as `SERVERS_LONG` says, or a tenth of a million.
@@ -296,6 +441,7 @@ fn main() {
     runtime.block_on(async {
         load();
         on_mariadb().await;
+        slow().await;
         long().await;
         load();
     });

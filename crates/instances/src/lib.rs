@@ -42,8 +42,8 @@ mod list;
 
 pub use cursor::{CursorError, CursorKey, PageCursor};
 pub use list::{
-    BatchStrategy, CountReport, DownCells, ListError, MissingCells, Page, ServerCounts, ServerStub,
-    Servers, Tally,
+    BatchStrategy, CountReport, DownCells, ListError, Markers, MissingCells, Page, ServerCounts,
+    ServerStub, Servers, Tally,
 };
 pub use order::{Direction, InvalidSort, InvalidStamp, SortBy, SortKey, Stamp};
 pub use query::{

@@ -147,3 +147,33 @@ async fn batches_cost_the_winning_cell_one_statement_each_and_the_others_one() {
     // Three full batches and one row; the others end, which takes a look at servers without a time.
     assert_eq!(cost, [[4, 2, 2, 2, 2]]);
 }
+
+#[tokio::test]
+async fn a_page_after_another_asks_each_cell_for_its_part_and_all_of_them_once() {
+    let mut stage = Stage::mariadb().await;
+    let mut log = Log::of(stage.mariadb_server()).await;
+    let mut rng = Rng::new(62);
+    // The first cell has few of the servers, as cell0 has; a fair share of all cells is too little for the others.
+    let spread = |cell: usize| match cell {
+        0 => (0..4_000).step_by(20),
+        other => (u32::try_from(other).unwrap()..4_000).step_by(CELLS - 1),
+    };
+    let mut placed: Vec<_> = (0..CELLS)
+        .map(|cell| made(&mut rng, spread(cell)))
+        .collect();
+    stage.fill(&mut placed).await;
+    let ctx = admin();
+    let servers = Servers::new(&ctx, &stage.cells, TokioExecutor::current().unwrap());
+    let query = ServerQuery {
+        limit: LIMIT,
+        ..ServerQuery::default()
+    };
+    let (first, cost) = log.of_work(servers.list(&query, DownCells::Fail)).await;
+    // Whoever would run dry next is asked together with who did.
+    assert_eq!(cost, [1, 2, 2, 2, 2]);
+    let cursor = first.unwrap().cursor;
+    let next = servers.list_after(&query, &cursor, DownCells::Fail);
+    let (next, cost) = log.of_work(next).await;
+    assert_eq!(cost, [1; CELLS]);
+    assert_eq!(next.unwrap().servers.len(), LIMIT as usize);
+}

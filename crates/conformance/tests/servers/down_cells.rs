@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use cells::ErrorClass;
+use context::Deadline;
 use instances::{BatchStrategy, DownCells, ListError, ServerFilter, ServerQuery, Servers};
-use nova_conformance::{CloudBuilder, HeldCell, Population};
+use nova_conformance::{CloudBuilder, HeldCell, Population, alter};
 use scatter::{BridgedExecutor, Outcome, OutcomeKind, ThreadExecutor, ThreadPolicy};
 
 use crate::support::{VISIBLE, World, admin, ids, member};
@@ -86,6 +88,38 @@ async fn a_cell_whose_file_is_gone_fails_and_the_caller_may_refuse_a_partial_pag
     };
     assert_eq!(missing.0[0].cell.id(), Some(world.cloud.cells()[1].id()));
     assert!(!error.to_string().contains("sqlite"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cell_whose_port_refuses_is_blamed_at_once_and_the_others_rows_are_all_there() {
+    let world = World::of(CloudBuilder::new().servers(300)).await;
+    let ctx = admin();
+    let expected = visible_without(&world, 2).await;
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let cell = world.cloud.cells()[2].id();
+    let sql = format!(
+        "UPDATE cell_mappings SET database_connection = 'mysql+pymysql://nova:secret@127.0.0.1:{closed}/nova_cell2' \
+         WHERE uuid = '{cell}'"
+    );
+    alter(world.cloud.api_path(), &sql).await.unwrap();
+    let soon = Deadline::after(Duration::from_secs(10));
+    world.cells.refresh(soon).await.unwrap();
+    // As patient as Nova is: it is the refusal that ends the wait, not the budget.
+    let servers = world.servers(&ctx).timeout(Duration::from_secs(60));
+    let begun = Instant::now();
+    let page = servers.list(&ServerQuery::default(), DownCells::Skip).await;
+    assert!(begun.elapsed() < Duration::from_secs(5));
+    let page = page.unwrap();
+    assert_eq!(ids(&page), expected);
+    assert_eq!(page.cursor.missing(), [cell]);
+    let Outcome::Failed(failure) = &page.cells[2].outcome else {
+        panic!("{:?}", page.cells[2].outcome);
+    };
+    assert_eq!(failure.class(), ErrorClass::Unreachable);
+    assert_eq!(page.counts().answered, 3);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Markers: any server's id, as Nova has it, deleted ones included; and what happens where one cannot be used.
 
-use instances::{DownCells, ListError, ServerFilter, ServerQuery};
-use nova_conformance::{CloudBuilder, HeldCell, Population};
+use instances::{DownCells, ListError, Markers, ServerFilter, ServerQuery};
+use nova_conformance::{CloudBuilder, HeldCell, Population, alter};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -121,6 +121,93 @@ async fn a_marker_in_a_cell_that_is_down_says_so_and_a_cursor_goes_on_without_it
         .await
         .unwrap();
     assert_eq!(ids(&second), elsewhere);
+}
+
+#[tokio::test]
+async fn the_end_of_a_page_that_is_remembered_needs_neither_its_row_nor_its_cell() {
+    let world = World::of(CloudBuilder::new().servers(120)).await;
+    let ctx = admin();
+    let all = world.plain(VISIBLE, "created_at DESC, id DESC, uuid").await;
+    let markers = Markers::new();
+    // A service makes these anew for each request.
+    let servers = || {
+        let servers = world.servers(&ctx).markers(&markers);
+        servers.timeout(Duration::from_millis(400))
+    };
+    let query = ServerQuery {
+        limit: 5,
+        ..ServerQuery::default()
+    };
+    let first = servers().list(&query, DownCells::Fail).await.unwrap();
+    let marker = first.next_marker.unwrap();
+    let holder = |uuid| {
+        let has = |cell: &&nova_conformance::CloudCell| {
+            cell.servers().iter().any(|seed| seed.uuid == uuid)
+        };
+        world.cloud.cells().iter().find(has).unwrap()
+    };
+    let purge = format!("DELETE FROM instances WHERE uuid = '{marker}'");
+    alter(holder(marker).path(), &purge).await.unwrap();
+    let second = servers()
+        .list(&after(marker), DownCells::Fail)
+        .await
+        .unwrap();
+    assert_eq!(ids(&second), all[5..10]);
+    let forgetful = world.servers(&ctx);
+    let error = forgetful.list(&after(marker), DownCells::Fail).await;
+    let error = error.unwrap_err();
+    assert!(matches!(error, ListError::MarkerNotFound(_)), "{error}");
+
+    let marker = second.next_marker.unwrap();
+    let down = holder(marker);
+    let _held = HeldCell::hold(down).await.unwrap();
+    let lost = |uuid: &&Uuid| down.servers().iter().all(|seed| seed.uuid != **uuid);
+    let expected: Vec<Uuid> = all[10..].iter().filter(lost).take(5).copied().collect();
+    let third = servers()
+        .list(&after(marker), DownCells::Skip)
+        .await
+        .unwrap();
+    assert_eq!(ids(&third), expected);
+    // Not the end of a page: looked up as ever.
+    let elsewhere = down
+        .servers()
+        .iter()
+        .find(|seed| seed.uuid != marker)
+        .unwrap();
+    let error = servers()
+        .list(&after(elsewhere.uuid), DownCells::Skip)
+        .await;
+    let error = error.unwrap_err();
+    assert!(
+        matches!(error, ListError::MarkerUnreachable { .. }),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn what_an_administrator_s_page_ended_with_is_no_marker_for_others() {
+    let world = World::of(CloudBuilder::new().servers(120)).await;
+    let markers = Markers::new();
+    let query = ServerQuery {
+        limit: 5,
+        ..ServerQuery::default()
+    };
+    let administrator = admin();
+    let servers = world.servers(&administrator).markers(&markers);
+    let page = servers.list(&query, DownCells::Fail).await.unwrap();
+    let last = page.servers.last().unwrap();
+    let foreign = (0..)
+        .map(Population::project)
+        .find(|p| last.project_id.as_ref() != Some(p));
+    for ctx in [
+        member(foreign.as_deref(), Some("u")),
+        member(None, Some("u")),
+    ] {
+        let servers = world.servers(&ctx).markers(&markers);
+        let error = servers.list(&after(last.uuid), DownCells::Fail).await;
+        let error = error.unwrap_err();
+        assert!(matches!(error, ListError::MarkerNotFound(_)), "{error}");
+    }
 }
 
 #[tokio::test]

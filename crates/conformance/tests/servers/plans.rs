@@ -10,11 +10,15 @@ use cells::{DatabaseLocation, SecretText};
 use connect::{CellDb, ConnectorOptions};
 use context::{Deadline, ProjectId, ReadDeleted};
 use instances::{DownCells, PageCursor, ServerFilter, ServerQuery, Servers};
-use nova_conformance::{CloudBuilder, Dialect, MariaDb, Population, Postgres, Rng, Store};
+use nova_conformance::{
+    CloudBuilder, Dialect, MariaDb, Population, Postgres, Rng, ServerSeed, Store,
+};
 use scatter::TokioExecutor;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
+use sqlx::{Executor as _, Row as _};
 
-use crate::support::{admin, sorted};
+use crate::stage::{order_by_bytes, postgres_root};
+use crate::support::{admin, ids, sorted};
 
 /// The common lists, by what they are for.
 fn lists() -> Vec<(&'static str, ServerQuery)> {
@@ -240,6 +244,73 @@ async fn postgres_reads_common_lists_along_novas_indexes() {
     let cells = [server.url("nova_cell0"), server.url("nova_cell1")];
     let reviewed = include_str!("plans/postgres.txt");
     check(Dialect::Postgres, server.url("nova_api"), cells, reviewed).await;
+}
+
+/// Databases as devstack makes them. The statements are not those of `statements`, which knows no database, so the witness is
+/// the server's own count of what was read along which index.
+#[tokio::test]
+async fn postgres_whose_collation_is_that_of_bytes_reads_a_list_by_host_along_novas_index() {
+    let names = ["nova_cell0", "nova_cell1"];
+    let server = Postgres::start(&[&["nova_api"], &names[..]].concat())
+        .await
+        .unwrap();
+    order_by_bytes(&server, names[1]).await;
+    let cells = names.map(|name| server.url(name));
+    let placed: Vec<Vec<ServerSeed>> = {
+        let mut rng = Rng::new(64);
+        let on_hosts = |cell: u32| {
+            let server = |at: u32| ServerSeed {
+                host: Some(format!("cell{cell}-compute-{:02}", at % 50)),
+                ..ServerSeed::new(i64::from(at), rng.uuid())
+            };
+            (1..=3_000).map(server).collect()
+        };
+        [0, 1].map(on_hosts).into()
+    };
+    let mut expected: Vec<(String, uuid::Uuid)> = placed
+        .iter()
+        .flatten()
+        .map(|seed| (seed.host.clone().unwrap(), seed.uuid))
+        .collect();
+    expected.sort();
+    let cloud = CloudBuilder::new().place(placed);
+    cloud
+        .build_on(&server.url("nova_api"), &cells)
+        .await
+        .unwrap();
+    let world = crate::stage::opened(&server.url("nova_api")).await;
+    let ctx = admin();
+    let servers = Servers::new(&ctx, &world, TokioExecutor::current().unwrap());
+    let query = ServerQuery {
+        limit: 50,
+        ..sorted(&["host:asc"])
+    };
+    let mut read = Vec::new();
+    for name in names {
+        let mut root = postgres_root(&server, name).await;
+        root.execute("ANALYZE instances").await.unwrap();
+        root.execute("SELECT pg_stat_reset()").await.unwrap();
+        read.push(root);
+    }
+    let first = servers.list(&query, DownCells::Fail).await.unwrap();
+    let next = servers.list_after(&query, &first.cursor, DownCells::Fail);
+    let listed = [ids(&first), ids(&next.await.unwrap())].concat();
+    let expected: Vec<uuid::Uuid> = expected.into_iter().map(|(_, uuid)| uuid).collect();
+    assert_eq!(listed, expected[..100]);
+    // What a session read is counted when it ends.
+    drop(world);
+    for (cell, along_the_index) in read.iter_mut().zip([false, true]) {
+        let others = "SELECT COUNT(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+        while cell.fetch_one(others).await.unwrap().get::<i64, _>(0) > 0 {
+            tokio::task::yield_now().await;
+        }
+        // Rows without a host are found along it in any case.
+        let sql = "SELECT idx_scan > 0, seq_scan = 0 FROM pg_stat_user_tables WHERE relname = 'instances'";
+        let row = cell.fetch_one(sql).await.unwrap();
+        let read: (bool, bool) = (row.get(0), row.get(1));
+        assert_eq!(read, (true, along_the_index));
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use cells::{CellId, Cells, RevisionKey, SecretText, Selection, UrlDefaults};
 use connect::{ConnectorOptions, NovaApi, NovaConnector};
 use context::Deadline;
 use instances::{SortBy, SortKey};
-use nova_conformance::{Dialect, MappedCell, MariaDb, Postgres, Rng, ServerSeed, Store};
+use nova_conformance::{Dialect, MappedCell, MariaDb, Postgres, Rng, ServerSeed, Store, USER};
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{Connection as _, Executor as _};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -80,6 +82,10 @@ impl Stage {
         let names = names();
         let databases: Vec<&str> = names.iter().map(String::as_str).collect();
         let server = Postgres::start(&databases).await.unwrap();
+        // Clouds have databases of both kinds.
+        for name in names.iter().take(CELLS).step_by(2) {
+            order_by_bytes(&server, name).await;
+        }
         let urls = names.iter().map(|name| server.url(name)).collect();
         Self::made(urls, Kept::Postgres(server)).await
     }
@@ -154,6 +160,25 @@ impl Stage {
         let order = order_by(self.dialect, sort);
         let sql = format!("SELECT uuid FROM instances WHERE {condition} ORDER BY {order}");
         self.union.uuids(&sql).await.unwrap()
+    }
+}
+
+/// The server's own administrator, in this database.
+pub(crate) async fn postgres_root(server: &Postgres, database: &str) -> PgConnection {
+    let options = PgConnectOptions::new_without_pgpass()
+        .host("127.0.0.1")
+        .port(server.port())
+        .username("postgres")
+        .database(database);
+    PgConnection::connect_with(&options).await.unwrap()
+}
+
+/// Makes an empty database anew, with text that orders by bytes of itself, as devstack makes Nova's.
+pub(crate) async fn order_by_bytes(server: &Postgres, database: &str) {
+    let mut root = postgres_root(server, "postgres").await;
+    let new = format!("CREATE DATABASE {database} OWNER {USER} TEMPLATE template0 LC_COLLATE 'C'");
+    for sql in [format!("DROP DATABASE {database}"), new] {
+        root.execute(sqlx::AssertSqlSafe(sql)).await.unwrap();
     }
 }
 

@@ -117,6 +117,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<PageCursor, CursorError> {
         next,
         rule,
         gaps,
+        parts: Vec::new(),
     })
 }
 

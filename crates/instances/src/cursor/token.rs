@@ -154,6 +154,7 @@ mod tests {
                 cell: CellId::CELL0,
                 range,
             }],
+            parts: Vec::new(),
         }
     }
 

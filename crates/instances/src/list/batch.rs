@@ -3,8 +3,10 @@
 /// How many rows each cell is asked for at a time. Cells that run dry before the page is full are asked again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BatchStrategy {
-    /// A cell's fair share and a tenth, at least 100 and never more than the page; whoever runs dry is then asked for all
-    /// that the page still lacks. Servers spread evenly take one round, all in one cell two.
+    /// A cell's fair share and a tenth, at least 100 and never more than the page. What cells gave says how the rest will be
+    /// spread: whoever runs dry is asked for its part of what the page still lacks and a fifth more, and so is at once
+    /// whoever would run dry next. Servers spread evenly take one round, all in one cell two. A page after another begins
+    /// with the parts that its cells had in that one.
     #[default]
     Adaptive,
     /// Nova's `[api]instance_list_cells_batch_strategy = distributed`, to the number.
@@ -34,13 +36,57 @@ impl BatchStrategy {
         }
     }
 
-    /// Rows to ask a cell for that ran dry, where the page still lacks `left`.
-    pub(crate) fn refill(self, first: u32, left: u32) -> u32 {
-        match self {
-            Self::Adaptive => left,
-            Self::Distributed | Self::Fixed(_) => first.min(left),
+    /// Rows to ask a cell for first, whose part in the page before was this.
+    pub(crate) fn first(self, limit: u32, cells: usize, part: Option<Part>) -> u32 {
+        let size = self.size(Some(limit), cells);
+        match (self, part) {
+            (Self::Adaptive, Some(part)) => part.of_next(limit).min(limit),
+            _ => size,
         }
     }
+
+    /// Rows to ask a cell for that ran dry, where the page still lacks `left`.
+    pub(crate) fn refill(self, limit: u32, cells: usize, left: u32, part: Part) -> u32 {
+        match self {
+            Self::Adaptive => part.of_next(left).min(limit),
+            Self::Distributed | Self::Fixed(_) => self.size(Some(limit), cells).min(left),
+        }
+    }
+
+    /// Rows to ask a cell for that has this many at hand, while others are asked that ran dry; none where it has enough.
+    pub(crate) fn along(self, at_hand: u32, left: u32, part: Part) -> Option<u32> {
+        let enough = self != Self::Adaptive || at_hand >= part.expected(left);
+        let lacks = left.saturating_sub(at_hand);
+        (!enough && lacks > 0).then(|| part.of_next(left).min(coarse(lacks)))
+    }
+}
+
+/// How many of some rows were one cell's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Part {
+    pub(crate) taken: u32,
+    pub(crate) of: u32,
+}
+
+impl Part {
+    /// How many of the next rows are the cell's, if they are spread as these were, and a fifth more.
+    fn expected(self, next: u32) -> u32 {
+        let rows = u64::from(next) * u64::from(self.taken) * 6;
+        let rows = rows.div_ceil(u64::from(self.of.max(1)) * 5);
+        u32::try_from(rows).unwrap_or(u32::MAX)
+    }
+
+    /// The same, in a batch that is worth its statement.
+    fn of_next(self, next: u32) -> u32 {
+        coarse(self.expected(next).max(100).min(next))
+    }
+}
+
+/// An eighth more at the most: a number of rows is part of a statement's text, and connections keep the plans of a few
+/// texts only.
+fn coarse(rows: u32) -> u32 {
+    let step = (rows / 8).checked_ilog2().map_or(1, |power| 1 << power);
+    rows.next_multiple_of(step)
 }
 
 /// Python's `int(limit / cells * 1.10)`, with its own rounding.
@@ -90,7 +136,39 @@ mod tests {
     fn the_adaptive_size_never_exceeds_the_page() {
         assert_eq!(BatchStrategy::Adaptive.size(Some(50), 2), 50);
         assert_eq!(BatchStrategy::Adaptive.size(Some(1000), 4), 275);
-        assert_eq!(BatchStrategy::Adaptive.refill(275, 600), 600);
-        assert_eq!(BatchStrategy::Distributed.refill(275, 600), 275);
+    }
+
+    #[test]
+    fn statements_of_few_texts_serve_every_number_of_rows() {
+        let texts: std::collections::BTreeSet<u32> = (1..=1000).map(coarse).collect();
+        assert!(texts.len() < 80, "{texts:?}");
+        for rows in 1..=1000 {
+            assert!(coarse(rows) >= rows && coarse(rows) <= rows + rows.div_ceil(8));
+        }
+    }
+
+    #[test]
+    fn cells_are_asked_for_what_they_gave_so_far_lets_expect() {
+        let part = |taken, of| Part { taken, of };
+        let adaptive = BatchStrategy::Adaptive;
+        let refill = |left, part| adaptive.refill(1000, 4, left, part);
+        assert_eq!(refill(600, part(275, 275)), 640, "all of it");
+        assert_eq!(refill(990, part(275, 275)), 1000);
+        assert_eq!(refill(600, part(100, 400)), 192);
+        assert_eq!(refill(600, part(0, 400)), 104);
+        assert_eq!(refill(60, part(100, 400)), 60);
+        assert_eq!(adaptive.along(10, 600, part(100, 400)), Some(192));
+        assert_eq!(adaptive.along(180, 600, part(100, 400)), None);
+        assert_eq!(adaptive.along(90, 100, part(400, 400)), Some(10));
+        assert_eq!(adaptive.along(0, 600, part(0, 0)), None);
+        assert_eq!(adaptive.first(1000, 4, None), 275);
+        assert_eq!(adaptive.first(1000, 4, Some(part(320, 1000))), 384);
+        assert_eq!(adaptive.first(1000, 4, Some(part(1000, 1000))), 1000);
+        assert_eq!(adaptive.first(50, 4, Some(part(1, 50))), 50);
+        for nova in [BatchStrategy::Distributed, BatchStrategy::Fixed(275)] {
+            assert_eq!(nova.refill(1000, 4, 600, part(0, 400)), 275);
+            assert_eq!(nova.along(0, 600, part(400, 400)), None);
+            assert_eq!(nova.first(1000, 4, Some(part(1, 1000))), 275);
+        }
     }
 }

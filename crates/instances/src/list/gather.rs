@@ -23,9 +23,9 @@ use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
 use crate::query::ScopedQuery;
 use crate::server::{Row, Server};
-use crate::sql::{Range, TextOrder, TextRule, fetch_page, text_rule};
+use crate::sql::{CellText, Range, TextOrder, TextRule, cell_text, fetch_page};
 
-use super::batch::BatchStrategy;
+use super::batch::{BatchStrategy, Part};
 use super::merge::Merge;
 use super::pace::{Pace, Verdict};
 
@@ -46,6 +46,8 @@ pub(super) struct Plan {
     pub(super) text: TextOrder,
     /// By what the list so far orders text; a cell that orders otherwise fails.
     pub(super) rule: Option<TextRule>,
+    /// How many rows of the page before were whose; empty where nothing is known.
+    pub(super) parts: Vec<(CellId, u32)>,
 }
 
 /// A filled page.
@@ -97,6 +99,60 @@ struct Order {
     most: u32,
 }
 
+/// A cell to ask in one round.
+struct Wanted {
+    at: usize,
+    rows: u32,
+    /// The page cannot go on without it.
+    is_dry: bool,
+}
+
+fn count(rows: usize) -> u32 {
+    u32::try_from(rows).unwrap_or(u32::MAX)
+}
+
+/// All cells, each by its part in the page before, where that is known.
+fn first_round(
+    batch: BatchStrategy,
+    limit: u32,
+    asked: &[Asked],
+    parts: &[(CellId, u32)],
+) -> Vec<Wanted> {
+    let of = parts.iter().map(|(_, taken)| taken).sum();
+    let cells = asked.iter().enumerate();
+    let wanted = cells.map(|(at, cell)| {
+        let id = cell.choice.label().id();
+        let mine = parts.iter().find(|(cell, _)| Some(*cell) == id);
+        let part = mine.map(|(_, taken)| Part { taken: *taken, of });
+        Wanted {
+            at,
+            rows: batch.first(limit, asked.len(), part),
+            is_dry: true,
+        }
+    });
+    wanted.collect()
+}
+
+/// The cells that ran dry, and those that would next.
+fn next_round(
+    batch: BatchStrategy,
+    limit: u32,
+    merge: &Merge,
+    dry: &[usize],
+    cells: usize,
+) -> Vec<Wanted> {
+    let lacks = count(merge.lacks());
+    let wanted = (0..cells).filter_map(|at| {
+        let is_dry = dry.contains(&at);
+        let rows = match is_dry {
+            true => batch.refill(limit, cells, lacks, merge.part(at)),
+            false => batch.along(count(merge.at_hand(at)?), lacks, merge.part(at))?,
+        };
+        Some(Wanted { at, rows, is_dry })
+    });
+    wanted.collect()
+}
+
 /// What one cell gave in one round.
 struct Given {
     rows: Vec<Row>,
@@ -113,14 +169,14 @@ async fn give(
     label: &CellLabel,
     query: &ScopedQuery,
     order: &Order,
-    rule: TextRule,
+    text: CellText,
     pace: &Pace,
 ) -> Result<Given, CellError> {
     let began = Instant::now();
-    let rows = read(session, label, query, &order.ranges, &rule, order.batch).await?;
+    let rows = read(session, label, query, &order.ranges, &text, order.batch).await?;
     let mut given = Given {
         rows,
-        rule,
+        rule: text.rule.clone(),
         asked: order.batch,
         took: None,
     };
@@ -133,7 +189,7 @@ async fn give(
         let ranges = remaining(query.order(), &order.ranges, &last.rank.values());
         let more = order.most - order.batch;
         // What it has given stands, whatever becomes of this.
-        if let Ok(rows) = read(session, label, query, &ranges, &given.rule, more).await {
+        if let Ok(rows) = read(session, label, query, &ranges, &text, more).await {
             given.rows.extend(rows);
             given.asked = order.most;
         }
@@ -147,7 +203,7 @@ async fn read(
     label: &CellLabel,
     query: &ScopedQuery,
     ranges: &[Range],
-    rule: &TextRule,
+    text: &CellText,
     limit: u32,
 ) -> Result<Vec<Row>, CellError> {
     let mut rows = Vec::new();
@@ -156,7 +212,7 @@ async fn read(
         if left == 0 {
             break;
         }
-        rows.extend(fetch_page(session, label, query, range, rule, left).await?);
+        rows.extend(fetch_page(session, label, query, range, text, left).await?);
     }
     Ok(rows)
 }
@@ -230,6 +286,7 @@ where
         budget,
         mut text,
         mut rule,
+        parts,
     } = plan;
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut merge = Merge::new(asked.len(), page);
@@ -238,22 +295,20 @@ where
     }
     let mut reports: Vec<Option<CellReport<usize>>> = asked.iter().map(|_| None).collect();
     let mut elapsed = Duration::ZERO;
-    let first = batch.size(Some(limit), asked.len());
     let mut round = 0;
     loop {
         let dry = merge.advance();
         if dry.is_empty() {
             break;
         }
-        let lacks = u32::try_from(merge.lacks()).unwrap_or(u32::MAX);
-        let size = if round == 0 {
-            first
-        } else {
-            batch.refill(first, lacks)
+        let lacks = count(merge.lacks());
+        let wanted = match round {
+            0 => first_round(batch, limit, &asked, &parts),
+            _ => next_round(batch, limit, &merge, &dry, asked.len()),
         };
-        let orders = dry.iter().filter_map(|at| {
-            let cell = asked.get(*at)?;
-            let ranges = match merge.last_of(*at) {
+        let orders = wanted.iter().filter_map(|wanted| {
+            let cell = asked.get(wanted.at)?;
+            let ranges = match merge.last_of(wanted.at) {
                 Some(last) => remaining(query.order(), &cell.ranges, &last.values()),
                 None => cell.ranges.clone(),
             };
@@ -261,13 +316,13 @@ where
                 cell.choice.label().id()?,
                 Order {
                     ranges,
-                    batch: size,
-                    most: lacks,
+                    batch: wanted.rows,
+                    most: lacks.saturating_sub(count(merge.at_hand(wanted.at)?)),
                 },
             ))
         });
         let orders = Arc::new(orders.collect::<HashMap<CellId, Order>>());
-        let choices = dry.iter().filter_map(|at| asked.get(*at));
+        let choices = wanted.iter().filter_map(|wanted| asked.get(wanted.at));
         let choices: Vec<Choice> = choices.map(|cell| cell.choice.clone()).collect();
         let pace = Arc::new(Pace::new(choices.len()));
         let scatter = Scatter::new(ctx, cells, choices.clone()).timeout(budget);
@@ -279,8 +334,8 @@ where
                 let (agreed, pace) = (agreed.clone(), Arc::clone(&pace));
                 async move {
                     let session = task.cell().database().read_only(task.deadline());
-                    let rule = text_rule(&session, query.order(), text).await?;
-                    if agreed.is_some_and(|agreed| agreed != rule) {
+                    let text = cell_text(&session, query.order(), text).await?;
+                    if agreed.is_some_and(|agreed| agreed != text.rule) {
                         return Err(CellError::new(ErrorClass::Decode, OTHERWISE));
                     }
                     let Some(order) = orders.get(&task.cell().id()) else {
@@ -289,7 +344,7 @@ where
                             "nothing is asked of it",
                         ));
                     };
-                    give(&session, task.cell().label(), &query, order, rule, &pace).await
+                    give(&session, task.cell().label(), &query, order, text, &pace).await
                 }
             }
         };
@@ -314,7 +369,11 @@ where
                 }
             }
         }
-        for (at, cell) in dry.into_iter().zip(answers) {
+        for (Wanted { at, is_dry, .. }, cell) in wanted.into_iter().zip(answers) {
+            if !is_dry && !matches!(cell.outcome, Outcome::Answered(_)) {
+                // The page may be full without it; where it is not, it is asked again, and blamed then.
+                continue;
+            }
             let mut report = cell.map(|given| {
                 let asked = usize::try_from(given.asked).unwrap_or(usize::MAX);
                 merge.feed(at, given.rows, asked);

@@ -11,6 +11,8 @@ use uuid::Uuid;
 use crate::order::{Rank, SortValue};
 use crate::server::{Row, Server};
 
+use super::batch::Part;
+
 /// A page that is being filled.
 pub(crate) struct Merge {
     limit: usize,
@@ -57,7 +59,7 @@ impl Merge {
         }
     }
 
-    /// Takes a cell's next rows; fewer than it was asked for are its last. Only for cells that are dry.
+    /// Takes a cell's next rows, which stand after all that it gave; fewer than it was asked for are its last.
     pub(crate) fn feed(&mut self, cell: usize, rows: Vec<Row>, asked: usize) {
         if let Some(stream) = self.streams.get_mut(cell) {
             stream.more = rows.len() >= asked;
@@ -135,6 +137,23 @@ impl Merge {
         self.streams.get(cell).map_or(0, |stream| stream.taken)
     }
 
+    /// How many rows of a cell that may have more are at hand, not yet in the page.
+    pub(crate) fn at_hand(&self, cell: usize) -> Option<usize> {
+        let stream = self.streams.get(cell).filter(|stream| stream.more)?;
+        Some(stream.rows.len() + usize::from(stream.head.is_some()))
+    }
+
+    /// How many of the page's rows are this cell's, among those of all cells that rows may still come from.
+    pub(crate) fn part(&self, cell: usize) -> Part {
+        let goes_on = |stream: &&Stream| stream.more || stream.head.is_some();
+        let of: usize = self.streams.iter().filter(goes_on).map(|s| s.taken).sum();
+        let count = |rows| u32::try_from(rows).unwrap_or(u32::MAX);
+        Part {
+            taken: count(self.taken(cell)),
+            of: count(of),
+        }
+    }
+
     /// Where the cell's rows ended so far: its next ones stand after this.
     pub(crate) fn last_of(&self, cell: usize) -> Option<&Rank> {
         self.streams.get(cell)?.last.as_ref()
@@ -185,6 +204,21 @@ mod tests {
         assert!(merge.is_full());
         assert_eq!((merge.taken(0), merge.taken(1)), (1, 2));
         assert_eq!(ids(merge), [1, 2, 3]);
+    }
+
+    #[test]
+    fn a_cell_may_give_more_before_it_is_dry() {
+        let mut merge = Merge::new(3, 10);
+        merge.feed(0, rows(&[1, 3]), 2);
+        merge.feed(1, rows(&[2, 5, 6]), 3);
+        merge.feed(2, rows(&[4]), 2);
+        assert_eq!(merge.advance(), [0]);
+        assert_eq!((merge.at_hand(1), merge.at_hand(2)), (Some(2), None));
+        assert_eq!(merge.part(1), Part { taken: 1, of: 3 });
+        merge.feed(1, rows(&[8]), 3);
+        merge.feed(0, rows(&[7]), 2);
+        assert_eq!(merge.advance(), Vec::<usize>::new());
+        assert_eq!(ids(merge), [1, 2, 3, 4, 5, 6, 7, 8]);
     }
 
     #[test]

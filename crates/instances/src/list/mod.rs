@@ -10,6 +10,7 @@ mod pace;
 
 mod count;
 mod gather;
+mod markers;
 mod one;
 mod servers;
 mod statements;
@@ -18,5 +19,6 @@ mod stubs;
 pub use batch::BatchStrategy;
 pub use count::{CountReport, ServerCounts, Tally};
 pub use error::{ListError, MissingCells};
+pub use markers::Markers;
 pub use page::{DownCells, Page, ServerStub};
 pub use servers::Servers;

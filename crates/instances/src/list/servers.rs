@@ -16,6 +16,7 @@ use crate::sql::{Range, TextOrder};
 use super::batch::BatchStrategy;
 use super::error::{ListError, MissingCells};
 use super::gather::{Asked, Gathered, Plan, gather};
+use super::markers::Markers;
 use super::page::{DownCells, Page};
 use super::stubs;
 
@@ -32,6 +33,7 @@ pub struct Servers<'a, C: CellConnector<Database = CellDb>, E> {
     pub(super) timeout: Duration,
     pub(super) prune: bool,
     pub(super) text: TextOrder,
+    pub(super) markers: Option<Markers>,
 }
 
 impl<'a, C, E> Servers<'a, C, E>
@@ -51,6 +53,7 @@ where
             timeout: Duration::from_secs(60),
             prune: false,
             text: TextOrder::default(),
+            markers: None,
         }
     }
 
@@ -92,6 +95,13 @@ where
         self
     }
 
+    /// Remembers where pages end, so that a marker which is a page's last server needs no look-up. The list then goes on
+    /// from where the server stood in that page, as by a cursor, and not from where it stands by now.
+    pub fn markers(mut self, markers: &Markers) -> Self {
+        self.markers = Some(markers.clone());
+        self
+    }
+
     /// One page of the list.
     ///
     /// # Errors
@@ -103,16 +113,20 @@ where
     pub async fn list(&self, query: &ServerQuery, down: DownCells) -> Result<Page, ListError> {
         let scoped = Arc::new(ScopedQuery::of(query, self.ctx)?);
         let call = self.call();
-        let start = match query.marker {
-            Some(marker) => Next::After(call.position_of(&scoped, marker).await?),
-            None => Next::Start,
-        };
-        let cursor = PageCursor {
+        let mut cursor = PageCursor {
             query: Fingerprint::of(&scoped),
-            next: start,
+            next: Next::Start,
             rule: None,
             gaps: Vec::new(),
+            parts: Vec::new(),
         };
+        if let Some(marker) = query.marker {
+            let kept = self.markers.as_ref();
+            match kept.and_then(|kept| kept.find(marker, self.text, cursor.query)) {
+                Some(kept) => cursor = kept,
+                None => cursor.next = Next::After(call.position_of(&scoped, marker).await?),
+            }
+        }
         call.page(scoped, query.limit, cursor, down).await
     }
 
@@ -218,7 +232,9 @@ where
             ranges: vec![range.clone()],
         });
         let asked = asked.collect();
-        let gathered = self.gather(&scoped, asked, limit, &cursor, down).await?;
+        let gathered = self
+            .gather(&scoped, asked, limit, &cursor, &cursor.parts, down)
+            .await?;
         let is_first = range.after.is_none();
         let end = gathered.last.clone().filter(|_| gathered.is_full);
         for (cell, ranges) in &gathered.missing {
@@ -235,7 +251,11 @@ where
         }
         cursor.next = end.map_or(Next::End, Next::After);
         cursor.rule.clone_from(&gathered.rule);
+        cursor.parts = parts(&gathered.cells);
         let mut page = page(gathered, cursor);
+        if let (Some(markers), Some(marker)) = (&self.servers.markers, page.next_marker) {
+            markers.keep(marker, self.servers.text, &page.cursor);
+        }
         if down == DownCells::Stub && is_first && scoped.filter().fits_mappings() {
             page.stubs = stubs::of(self, &scoped, &page, limit).await;
         }
@@ -279,7 +299,9 @@ where
             .iter()
             .filter_map(|cell| Some((cell.choice.label().id()?, cell.ranges.clone())))
             .collect();
-        let gathered = self.gather(&scoped, asked, limit, cursor, down).await?;
+        let gathered = self
+            .gather(&scoped, asked, limit, cursor, &[], down)
+            .await?;
         let end = gathered.last.clone().filter(|_| gathered.is_full);
         // What a cell still lacks: all from where it failed, or what stands after a full page.
         kept.rule.clone_from(&gathered.rule);
@@ -311,6 +333,7 @@ where
         asked: Vec<Asked>,
         limit: u32,
         cursor: &PageCursor,
+        parts_of: &[(CellId, u32)],
         down: DownCells,
     ) -> Result<Gathered, ListError> {
         let plan = Plan {
@@ -321,6 +344,7 @@ where
             budget: self.servers.timeout,
             text: self.servers.text,
             rule: cursor.rule.clone(),
+            parts: parts_of.to_vec(),
         };
         let mut gathered =
             gather(&self.ctx, self.servers.cells, &self.servers.executor, plan).await;
@@ -362,6 +386,15 @@ where
             .into_iter()
             .find(|choice| choice.label().id() == Some(cell)))
     }
+}
+
+/// How many of a page's rows are whose, of the cells that answered.
+fn parts(cells: &[CellReport<usize>]) -> Vec<(CellId, u32)> {
+    let part = |cell: &CellReport<usize>| match cell.outcome {
+        Outcome::Answered(rows) => Some((cell.cell.id()?, u32::try_from(rows).ok()?)),
+        _ => None,
+    };
+    cells.iter().filter_map(part).collect()
 }
 
 fn page(gathered: Gathered, cursor: PageCursor) -> Page {

@@ -44,18 +44,38 @@ impl TextRule {
     }
 }
 
-/// Asks the database by what it orders the text keys of this order. One short statement, and only on MariaDB and MySQL.
+/// A cell's rule, and how its statements are written to keep it.
+#[derive(Debug, Clone)]
+pub(crate) struct CellText {
+    pub(crate) rule: TextRule,
+    /// Whether the text columns order by bytes of themselves. Only PostgreSQL is asked, which keeps an index in the
+    /// column's own collation and does not see that another of the same order is named.
+    pub(crate) own_bytes: bool,
+}
+
+/// Asks the database by what it orders the text keys of this order. One short statement, and none on SQLite.
 ///
 /// Cancel safety: nothing is changed.
-pub(crate) async fn text_rule(
+pub(crate) async fn cell_text(
     session: &DbSession,
     order: &SortOrder,
     wanted: TextOrder,
-) -> Result<TextRule, CellError> {
+) -> Result<CellText, CellError> {
     let dialect = Dialect {
-        backend: session.get_database_backend(),
         text: wanted,
+        ..session.get_database_backend().into()
     };
+    Ok(CellText {
+        rule: text_rule(session, dialect, order).await?,
+        own_bytes: own_bytes(session, dialect, order).await?,
+    })
+}
+
+async fn text_rule(
+    session: &DbSession,
+    dialect: Dialect,
+    order: &SortOrder,
+) -> Result<TextRule, CellError> {
     let keys = order.keys().iter().map(|by| by.key);
     let weighed: Vec<SortKey> = keys.filter(|key| dialect.is_weighed(*key)).collect();
     if weighed.is_empty() {
@@ -67,6 +87,41 @@ pub(crate) async fn text_rule(
     let collations = (0..weighed.len()).map(|at| read(&row, at * 3));
     let collations: Result<_, DbErr> = collations.collect();
     Ok(TextRule::Collations(collations.map_err(classify)?))
+}
+
+/// Whether all of the order's text columns have the collation of bytes: the database's own, where that is `C`, or their
+/// own. Nova's columns have the database's, and devstack makes databases with `C`.
+async fn own_bytes(
+    session: &DbSession,
+    dialect: Dialect,
+    order: &SortOrder,
+) -> Result<bool, CellError> {
+    let keys = order.keys().iter().map(|by| by.key);
+    let keys: Vec<SortKey> = keys.filter(|key| dialect.is_collated(*key)).collect();
+    if keys.is_empty() {
+        return Ok(false);
+    }
+    let statement = own_collations(&keys);
+    let row = session.query_one_raw(statement).await.map_err(classify)?;
+    let row = row.ok_or_else(|| CellError::new(ErrorClass::Decode, "no row of collations"))?;
+    row.try_get_by_index(0).map_err(classify)
+}
+
+/// Who gives a database its collation is a column since PostgreSQL 15; before, it was always the C library.
+fn own_collations(keys: &[SortKey]) -> Statement {
+    let names: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
+    let sql = format!(
+        "SELECT COALESCE(bool_and(CASE col_order.collname \
+         WHEN 'default' THEN base.datcollate IN ('C', 'POSIX') \
+         AND COALESCE(to_jsonb(base) ->> 'datlocprovider', 'c') = 'c' \
+         ELSE col_order.collname IN ('C', 'POSIX') AND col_order.collnamespace = 'pg_catalog'::regnamespace \
+         END), FALSE) FROM pg_attribute col \
+         JOIN pg_collation col_order ON col_order.oid = col.attcollation \
+         JOIN pg_database base ON base.datname = current_database() \
+         WHERE col.attrelid = 'instances'::regclass AND col.attname IN ({})",
+        names.join(", ")
+    );
+    Statement::from_string(DbBackend::Postgres, sql)
 }
 
 /// For each key its collation, what a space weighs there, and whether a space is as good as nothing.

@@ -25,6 +25,8 @@ pub enum TextOrder {
 pub(crate) struct Dialect {
     pub(crate) backend: DbBackend,
     pub(crate) text: TextOrder,
+    /// The text columns order by bytes of themselves: no collation needs to be named, which keeps indexes from serving.
+    pub(crate) own_bytes: bool,
 }
 
 impl From<DbBackend> for Dialect {
@@ -32,6 +34,7 @@ impl From<DbBackend> for Dialect {
         Self {
             backend,
             text: TextOrder::Columns,
+            own_bytes: false,
         }
     }
 }
@@ -57,10 +60,17 @@ impl Dialect {
             && self.text == TextOrder::Columns
     }
 
+    /// Whether a collation is named with this key, which its column may have of itself.
+    pub(super) fn is_collated(self, key: SortKey) -> bool {
+        let is_column = self.column(key) == key.as_str();
+        key.kind() == Kind::Text && self.backend == DbBackend::Postgres && is_column
+    }
+
     /// A sort key as it is compared and ordered by.
     fn compared(self, key: SortKey) -> String {
         let column = self.column(key);
         match (key.kind(), self.backend) {
+            _ if self.own_bytes && self.is_collated(key) => column.to_owned(),
             (Kind::Text, DbBackend::Postgres) => format!("{column} COLLATE \"C\""),
             (Kind::Text, DbBackend::MySql) if self.text == TextOrder::Bytes => {
                 // Not a binary collation, most of which take trailing spaces for nothing.

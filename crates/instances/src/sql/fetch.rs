@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 use crate::query::ScopedQuery;
 use crate::server::Row;
 
-use super::collation::{TextRule, text_rule};
+use super::collation::{CellText, cell_text};
 use super::dialect::{Dialect, TextOrder};
 use super::projection::Projection;
 use super::range::Range;
@@ -21,10 +21,10 @@ pub(crate) async fn fetch_page(
     cell: &CellLabel,
     query: &ScopedQuery,
     range: &Range,
-    rule: &TextRule,
+    text: &CellText,
     limit: u64,
 ) -> Result<Vec<Row>, CellError> {
-    let dialect = dialect(session, rule);
+    let dialect = dialect(session, text);
     let projection = Projection::of(dialect, query.order());
     let mut rows = Vec::new();
     for segment in select::segments_of(query, range) {
@@ -35,7 +35,7 @@ pub(crate) async fn fetch_page(
         let statement = select::page(dialect, query, range, segment, left);
         let answer = session.query_all_raw(statement).await.map_err(classify)?;
         for row in &answer {
-            let row = projection.row(query.order(), rule, cell, row);
+            let row = projection.row(query.order(), &text.rule, cell, row);
             rows.push(row.map_err(classify)?);
         }
     }
@@ -43,10 +43,11 @@ pub(crate) async fn fetch_page(
     Ok(rows)
 }
 
-fn dialect(session: &DbSession, rule: &TextRule) -> Dialect {
+fn dialect(session: &DbSession, text: &CellText) -> Dialect {
     Dialect {
         backend: session.get_database_backend(),
-        text: rule.text_order(),
+        text: text.rule.text_order(),
+        own_bytes: text.own_bytes,
     }
 }
 
@@ -70,8 +71,8 @@ pub(crate) async fn fetch_one(
     query: &ScopedQuery,
     text: TextOrder,
 ) -> Result<Option<Row>, CellError> {
-    let rule = text_rule(session, query.order(), text).await?;
-    let dialect = dialect(session, &rule);
+    let text = cell_text(session, query.order(), text).await?;
+    let dialect = dialect(session, &text);
     let projection = Projection::of(dialect, query.order());
     let answer = session
         .query_one_raw(select::unordered(dialect, query))
@@ -80,7 +81,7 @@ pub(crate) async fn fetch_one(
     answer
         .map(|row| {
             projection
-                .row(query.order(), &rule, cell, &row)
+                .row(query.order(), &text.rule, cell, &row)
                 .map_err(classify)
         })
         .transpose()

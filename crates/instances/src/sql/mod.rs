@@ -14,7 +14,7 @@ mod tests;
 
 pub use dialect::TextOrder;
 
-pub(crate) use collation::{Collation, TextRule, text_rule};
+pub(crate) use collation::{CellText, Collation, TextRule, cell_text};
 pub(crate) use fetch::{fetch_count, fetch_one, fetch_page};
 pub(crate) use range::Range;
 pub(crate) use select::{page, segments_of};

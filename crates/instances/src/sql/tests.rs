@@ -252,8 +252,8 @@ fn times_are_bound_as_they_are_stored() {
 #[test]
 fn by_bytes_no_collation_has_a_say_and_no_row_brings_a_weight() {
     let dialect = Dialect {
-        backend: DbBackend::MySql,
         text: TextOrder::Bytes,
+        ..DbBackend::MySql.into()
     };
     let query = sorted(&["display_name:desc"]);
     let range = after(&[text("web "), text("u")]);
@@ -289,4 +289,23 @@ fn columns_with_a_type_of_their_own_are_ordered_as_text() {
         mysql.contains("ORDER BY CONCAT(locked_by) ASC, access_ip_v6 DESC, uuid ASC"),
         "{mysql}"
     );
+}
+
+#[test]
+fn postgres_columns_that_order_by_bytes_of_themselves_name_no_collation() {
+    let query = sorted(&["host:asc", "locked_by:asc"]);
+    let range = after(&[text("c"), text("owner"), text("u")]);
+    let segment = select::segments_of(&query, &range)[0];
+    let own = Dialect {
+        own_bytes: true,
+        ..DbBackend::Postgres.into()
+    };
+    let sql = select::page(own, &query, &range, segment, 7).sql;
+    let bounds = "host >= $3 AND (host > $4 OR";
+    assert!(sql.contains(bounds), "{sql}");
+    // What is no column has the collation that it is given.
+    let end = "ORDER BY host ASC, CAST(locked_by AS TEXT) COLLATE \"C\" ASC NULLS FIRST, uuid ASC LIMIT 7";
+    assert!(sql.ends_with(end), "{sql}");
+    let named = select::page(DbBackend::Postgres.into(), &query, &range, segment, 7).sql;
+    assert!(named.contains("ORDER BY host COLLATE \"C\" ASC"), "{named}");
 }

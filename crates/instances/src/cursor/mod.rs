@@ -24,7 +24,7 @@ pub struct PageCursor {
     /// By what the list so far orders text, once a cell has said.
     pub(crate) rule: Option<TextRule>,
     pub(crate) gaps: Vec<Gap>,
-    /// How many rows of the last page were whose, which says how many to ask each cell for next. Not part of the text:
+    /// How many rows of the last pages were whose, which says how many to ask each cell for next. Not part of the text:
     /// a list that goes on without it costs a statement more.
     pub(crate) parts: Vec<(CellId, u32)>,
 }

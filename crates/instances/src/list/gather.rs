@@ -46,7 +46,7 @@ pub(super) struct Plan {
     pub(super) text: TextOrder,
     /// By what the list so far orders text; a cell that orders otherwise fails.
     pub(super) rule: Option<TextRule>,
-    /// How many rows of the page before were whose; empty where nothing is known.
+    /// How many rows of the pages before were whose; empty where nothing is known.
     pub(super) parts: Vec<(CellId, u32)>,
 }
 
@@ -111,7 +111,7 @@ fn count(rows: usize) -> u32 {
     u32::try_from(rows).unwrap_or(u32::MAX)
 }
 
-/// All cells, each by its part in the page before, where that is known.
+/// All cells, each by its part in the pages before, where that is known.
 fn first_round(
     batch: BatchStrategy,
     limit: u32,

@@ -251,7 +251,7 @@ where
         }
         cursor.next = end.map_or(Next::End, Next::After);
         cursor.rule.clone_from(&gathered.rule);
-        cursor.parts = parts(&gathered.cells);
+        cursor.parts = parts(&cursor.parts, &gathered.cells);
         let mut page = page(gathered, cursor);
         if let (Some(markers), Some(marker)) = (&self.servers.markers, page.next_marker) {
             markers.keep(marker, self.servers.text, &page.cursor);
@@ -388,10 +388,15 @@ where
     }
 }
 
-/// How many of a page's rows are whose, of the cells that answered.
-fn parts(cells: &[CellReport<usize>]) -> Vec<(CellId, u32)> {
+/// How many of the last pages' rows are whose, of the cells that answered: what was before counts half as much.
+fn parts(before: &[(CellId, u32)], cells: &[CellReport<usize>]) -> Vec<(CellId, u32)> {
     let part = |cell: &CellReport<usize>| match cell.outcome {
-        Outcome::Answered(rows) => Some((cell.cell.id()?, u32::try_from(rows).ok()?)),
+        Outcome::Answered(rows) => {
+            let id = cell.cell.id()?;
+            let held = before.iter().find(|(cell, _)| *cell == id);
+            let before = held.map_or(0, |(_, taken)| taken / 2);
+            Some((id, before.saturating_add(u32::try_from(rows).ok()?)))
+        }
         _ => None,
     };
     cells.iter().filter_map(part).collect()

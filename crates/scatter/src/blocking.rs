@@ -1,23 +1,20 @@
 //! One piece of blocking work in many cells at once: the driver for threads. It blocks its caller until the report is
 //! there, at the end of the budget at the latest.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread::Thread;
 use std::time::Instant;
 
-use cells::{CellConnector, CellError, CellId};
+use cells::{CellConnector, CellError};
 use context::Deadline;
 
+use crate::executor::job::Batch;
 use crate::executor::{AbandonJob, BlockingExecutor, Job};
-use crate::flight::{Shared, panicked, untargeted};
-use crate::ledger::Ledger;
 use crate::line::{Line, refused};
-use crate::outcome::Outcome;
+use crate::party::Party;
 use crate::report::ScatterReport;
 use crate::scatter::{Scatter, noted, span};
-use crate::seat::Seat;
 use crate::sync::PATIENCE;
 use crate::task::CellTask;
 
@@ -51,8 +48,7 @@ impl<C: CellConnector> Scatter<'_, C> {
             executor,
             expiry: shared.share.map(|share| ledger.started() + share),
             handles: Vec::with_capacity(ledger.len()),
-            ledger: Arc::new(ledger),
-            shared: Arc::new(shared),
+            party: Arc::new(Party::new(ledger, shared, line.admits())),
             line,
         };
         crew.wait(deadline);
@@ -60,11 +56,13 @@ impl<C: CellConnector> Scatter<'_, C> {
     }
 }
 
+/// Jobs that are submitted together.
+const PORTION: usize = 32;
+
 /// A blocking scatter under way.
 struct Crew<'e, E: BlockingExecutor, C: CellConnector, W, T> {
     executor: &'e E,
-    ledger: Arc<Ledger<T>>,
-    shared: Arc<Shared<C, W>>,
+    party: Arc<Party<C, W, T>>,
     line: Line,
     handles: Vec<(usize, E::Handle)>,
     /// When to look for cells that took longer than their share.
@@ -81,21 +79,19 @@ where
 {
     fn wait(&mut self, deadline: Deadline) {
         let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        loop {
-            self.ledger.register(&waker);
-            let now = self.ledger.now();
-            if self.ledger.is_settled() || deadline.is_past_at(now) {
-                return;
-            }
-            self.start_more(&waker);
+        let mut now = self.party.ledger.started();
+        while !self.party.ledger.is_settled() && !deadline.is_past_at(now) {
+            self.party.ledger.register(&waker);
+            self.start_more(&waker, now);
             self.expire(now);
-            if self.ledger.is_settled() || self.settles_soon() {
-                continue;
+            if self.party.ledger.is_settled() || self.settles_soon() {
+                return;
             }
             let next = self
                 .expiry
                 .map_or(deadline, |at| deadline.earliest(Deadline::at(at)));
-            std::thread::park_timeout(next.remaining_at(self.ledger.now()));
+            std::thread::park_timeout(next.remaining_at(self.party.ledger.now()));
+            now = self.party.ledger.now();
         }
     }
 
@@ -104,52 +100,60 @@ where
     fn settles_soon(&self) -> bool {
         (0..PATIENCE).any(|_| {
             std::hint::spin_loop();
-            self.ledger.is_settled()
+            self.party.ledger.is_settled()
         })
     }
 
-    fn start_more(&mut self, waker: &Waker) {
-        let mut jobs: Vec<(CellId, Job)> = Vec::new();
-        let mut slots = Vec::new();
-        while let Some((at, cell, permit)) = self.line.next(&self.ledger, waker) {
-            let (seat, shared) = (
-                Seat::new(&self.ledger, at, permit),
-                Arc::clone(&self.shared),
-            );
-            jobs.push((cell, Box::new(move || ask(&shared, seat, cell))));
-            slots.push(at);
-        }
-        if jobs.is_empty() {
-            return;
-        }
-        for (at, submitted) in slots.into_iter().zip(self.executor.submit_all(jobs)) {
-            match submitted {
-                Ok(handle) => self.handles.push((at, handle)),
-                Err(refusal) => self.ledger.refuse(at, refused(refusal)),
+    /// Submits what may begin, a portion at a time: the pool is at work while the rest is being admitted.
+    fn start_more(&mut self, waker: &Waker, now: Instant) {
+        self.line.new_round(Some(now));
+        loop {
+            let room = PORTION.min(self.party.ledger.len());
+            let (mut jobs, mut slots) = (Vec::with_capacity(room), Vec::with_capacity(room));
+            while jobs.len() < PORTION
+                && let Some((at, cell, permit)) = self.line.next(&self.party.ledger, waker)
+            {
+                self.party.keep(at, permit);
+                let batch = Arc::clone(&self.party) as Arc<dyn Batch>;
+                jobs.push((cell, Job::part(batch, at)));
+                slots.push(at);
+            }
+            let last = jobs.len() < PORTION;
+            if jobs.is_empty() {
+                return;
+            }
+            for (at, submitted) in slots.into_iter().zip(self.executor.submit_all(jobs)) {
+                match submitted {
+                    Ok(handle) => self.handles.push((at, handle)),
+                    Err(refusal) => self.party.ledger.refuse(at, refused(refusal)),
+                }
+            }
+            if last {
+                return;
             }
         }
     }
 
     fn expire(&mut self, now: Instant) {
-        let (Some(share), Some(at)) = (self.shared.share, self.expiry) else {
+        let (Some(share), Some(at)) = (self.party.shared.share, self.expiry) else {
             return;
         };
         if at <= now {
-            let (expired, next) = self.ledger.expire(share);
+            let (expired, next) = self.party.ledger.expire(share);
             self.expiry = Some(next);
-            self.line.tell_late(&self.ledger, &expired);
+            self.line.tell_late(&self.party.ledger, &expired);
             self.give_up(&expired);
         }
     }
 
     fn home(self) -> ScatterReport<T> {
-        if self.ledger.is_settled() {
-            return self.ledger.close();
+        if self.party.ledger.is_settled() {
+            return self.party.ledger.close();
         }
-        let late = |at: &usize| !self.ledger.has_outcome(*at);
-        let late: Vec<usize> = (0..self.ledger.len()).filter(late).collect();
-        self.line.tell_late(&self.ledger, &late);
-        let report = self.ledger.close();
+        let late = |at: &usize| !self.party.ledger.has_outcome(*at);
+        let late: Vec<usize> = (0..self.party.ledger.len()).filter(late).collect();
+        self.line.tell_late(&self.party.ledger, &late);
+        let report = self.party.ledger.close();
         self.give_up(&late);
         report
     }
@@ -162,41 +166,4 @@ where
             }
         }
     }
-}
-
-fn ask<C, W, T, X>(shared: &Shared<C, W>, mut seat: Seat<T>, cell: CellId)
-where
-    C: CellConnector,
-    W: Fn(CellTask<C>) -> Result<T, X>,
-    T: Send + 'static,
-    X: Into<CellError>,
-{
-    if !seat.begin() {
-        return;
-    }
-    let targeted = match shared.cells.target(&shared.request, cell) {
-        Ok(targeted) => targeted,
-        Err(error) => {
-            let outcome = untargeted(seat.label(), error);
-            return seat.fill(outcome);
-        }
-    };
-    if !seat.targeted() {
-        return;
-    }
-    let deadline = shared.deadline_from(|| seat.now());
-    let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
-    let outcome = loop {
-        let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
-        let error = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
-            Ok(Ok(value)) => break Outcome::Answered(value),
-            Ok(Err(error)) => error.into(),
-            Err(panic) => break panicked(seat.label(), &*panic),
-        };
-        match seat.next_try(&error, shared.effect, spare.as_ref()) {
-            Some(again) => targeted = again,
-            None => break seat.failed(deadline, &error),
-        }
-    };
-    seat.fill(outcome);
 }

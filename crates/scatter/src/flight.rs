@@ -15,7 +15,7 @@ use tracing::Instrument;
 
 use crate::executor::{AbortTask, AsyncExecutor, Timer};
 use crate::isolation::Effect;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Watch};
 use crate::line::{Line, refused};
 use crate::outcome::{CellFailure, Outcome, Rejection};
 use crate::report::ScatterReport;
@@ -121,8 +121,9 @@ where
     }
 
     fn start_more(&mut self, cx: &Context<'_>) {
+        self.line.new_round(None);
         while let Some((at, cell, permit)) = self.line.next(&self.ledger, cx.waker()) {
-            let seat = Seat::new(&self.ledger, at, permit);
+            let seat = Seat::new(Arc::clone(&self.ledger), at, permit);
             let shared = Arc::clone(&self.shared);
             let work = ask(shared, seat, cell);
             let span = tracing::debug_span!("cell", cell = %self.ledger.label(at));
@@ -174,22 +175,27 @@ impl<E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> Drop for Flight<'
     }
 }
 
-async fn ask<C, W, F, T, X>(shared: Arc<Shared<C, W>>, mut seat: Seat<T>, cell: CellId)
-where
+async fn ask<C, W, F, T, X>(
+    shared: Arc<Shared<C, W>>,
+    mut seat: Seat<T, Arc<Ledger<T>>>,
+    cell: CellId,
+) where
     C: CellConnector,
     W: Fn(CellTask<C>) -> F,
     F: Future<Output = Result<T, X>>,
     T: Send + 'static,
     X: Into<CellError>,
 {
-    if !seat.begin() {
+    let now = seat.now();
+    if !seat.begin(now) {
         return;
     }
     let targeted = match shared.cells.target(&shared.request, cell) {
         Ok(targeted) => targeted,
         Err(error) => {
             let outcome = untargeted(seat.label(), error);
-            return seat.fill(outcome);
+            seat.fill(outcome);
+            return;
         }
     };
     if !seat.targeted() {
@@ -198,7 +204,7 @@ where
     let deadline = shared.deadline_from(|| seat.now());
     let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
     let outcome = loop {
-        let task = CellTask::new(targeted, deadline, seat.watch(), seat.at());
+        let task = CellTask::new(targeted, deadline, watch(seat.ledger()), seat.at());
         // The closure itself may panic before it gives a future.
         let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
         let error = match work.await {
@@ -212,6 +218,10 @@ where
         }
     };
     seat.fill(outcome);
+}
+
+fn watch<T: Send + 'static>(ledger: &Arc<Ledger<T>>) -> Arc<dyn Watch> {
+    Arc::clone(ledger) as Arc<dyn Watch>
 }
 
 pub(crate) fn untargeted<T>(label: &cells::CellLabel, error: TargetError) -> Outcome<T> {

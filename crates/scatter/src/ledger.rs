@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -21,7 +21,9 @@ pub(crate) struct Ledger<T> {
     slots: Box<[Slot<T>]>,
     clock: Clock,
     started: Instant,
-    /// Slots without an outcome.
+    /// Slots without an outcome, counted by neighbourhood: those who work on neighbours count beside each other.
+    left: Box<[Left]>,
+    /// Neighbourhoods in which there are any.
     open: AtomicUsize,
     /// Slots that are under way, where the caller limits them; the drivers keep it below that.
     under_way: AtomicUsize,
@@ -35,9 +37,15 @@ pub(crate) struct Ledger<T> {
     arrived: Option<Mutex<VecDeque<usize>>>,
 }
 
+/// So many slots are counted together.
+const NEIGHBOURS: usize = 16;
+
+/// A count with a cache line of its own.
+#[repr(align(64))]
+struct Left(AtomicUsize);
+
 struct Slot<T> {
-    cell: CellLabel,
-    id: Option<CellId>,
+    cell: Choice,
     /// A [`Stage`], by its number.
     stage: AtomicU8,
     /// Nanoseconds from the start until the work began, plus one; 0 where it has not.
@@ -76,20 +84,29 @@ impl<T> Ledger<T> {
             true => Stage::InFlight,
             false => Stage::Queued,
         };
-        let slot = |choice: Choice| match choice {
-            Choice::Cell(mapping) => {
-                Slot::new(mapping.label().clone(), Some(mapping.id()), stage, None)
-            }
-            Choice::Rejected(rejected) => {
-                let why = Rejection::Mapping(rejected.shared_problems());
-                let outcome = Some((Outcome::Rejected(why), now));
-                Slot::new(rejected.label().clone(), None, stage, outcome)
-            }
+        let slot = |choice: Choice| {
+            let outcome = match &choice {
+                Choice::Cell(_) => None,
+                Choice::Rejected(rejected) => {
+                    let why = Rejection::Mapping(rejected.shared_problems());
+                    Some((Outcome::Rejected(why), now))
+                }
+            };
+            Slot::new(choice, stage, outcome)
         };
         let slots: Box<[Slot<T>]> = choices.into_iter().map(slot).collect();
+        let unsettled = |slots: &[Slot<T>]| slots.iter().filter(|slot| !slot.is_settled()).count();
+        let left: Box<[Left]> = slots
+            .chunks(NEIGHBOURS)
+            .map(|slots| Left(AtomicUsize::new(unsettled(slots))))
+            .collect();
+        let open = left
+            .iter()
+            .filter(|left| left.0.load(Ordering::Relaxed) > 0)
+            .count();
         let rejected = || {
             (0..slots.len())
-                .filter(|at| slots[*at].id.is_none())
+                .filter(|at| slots[*at].is_settled())
                 .collect()
         };
         Self {
@@ -98,6 +115,7 @@ impl<T> Ledger<T> {
             clock,
             started: now,
             open: AtomicUsize::new(open),
+            left,
             under_way: AtomicUsize::new(0),
             limited,
             closed: AtomicBool::new(false),
@@ -109,7 +127,7 @@ impl<T> Ledger<T> {
     /// The slots to ask from here on: slot number, and id.
     pub(crate) fn next_to_ask(&self, from: usize) -> Option<(usize, CellId)> {
         let rest = self.slots.iter().enumerate().skip(from);
-        rest.filter_map(|(at, slot)| Some((at, slot.id?))).next()
+        rest.filter_map(|(at, slot)| Some((at, slot.id()?))).next()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,8 +142,13 @@ impl<T> Ledger<T> {
         self.clock.now()
     }
 
+    /// The cell of a slot; none where its row has no id.
+    pub(crate) fn cell(&self, at: usize) -> Option<CellId> {
+        self.slots[at].id()
+    }
+
     pub(crate) fn label(&self, at: usize) -> &CellLabel {
-        &self.slots[at].cell
+        self.slots[at].cell.label()
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -149,12 +172,12 @@ impl<T> Ledger<T> {
     }
 
     /// A worker takes the slot up. False where nobody waits for it: then the work must not run.
-    pub(crate) fn begin(&self, at: usize) -> bool {
+    pub(crate) fn begin(&self, at: usize, now: Instant) -> bool {
         if self.is_closed() {
             return false;
         }
         let slot = &self.slots[at];
-        let after = self.now().saturating_duration_since(self.started);
+        let after = now.saturating_duration_since(self.started);
         let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX - 1);
         slot.attempts.store(1, Ordering::Relaxed);
         slot.enter(Stage::Targeting);
@@ -187,7 +210,9 @@ impl<T> Ledger<T> {
         if self.limited {
             self.under_way.fetch_sub(1, Ordering::AcqRel);
         }
-        let last = self.open.fetch_sub(1, Ordering::AcqRel) == 1;
+        let here = &self.left[at / NEIGHBOURS].0;
+        let last = here.fetch_sub(1, Ordering::AcqRel) == 1
+            && self.open.fetch_sub(1, Ordering::AcqRel) == 1;
         if last || self.wake_each {
             self.driver.wake();
         }
@@ -294,13 +319,13 @@ impl<T> Ledger<T> {
         connect: Duration,
         (outcome, ended): (Outcome<T>, Instant),
     ) -> CellReport<T> {
-        let since = |instant: Instant| instant.saturating_duration_since(self.started);
+        let elapsed = ended.saturating_duration_since(self.started);
         let slot = &self.slots[at];
         CellReport {
-            cell: slot.cell.clone(),
+            cell: slot.cell.label().clone(),
             outcome,
-            elapsed: since(ended),
-            queued: since(slot.began(self.started).unwrap_or(ended)),
+            elapsed,
+            queued: slot.waited().unwrap_or(elapsed),
             connect,
             attempts: slot.attempts.load(Ordering::Relaxed),
         }
@@ -316,15 +341,9 @@ fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
 }
 
 impl<T> Slot<T> {
-    fn new(
-        cell: CellLabel,
-        id: Option<CellId>,
-        stage: Stage,
-        outcome: Option<(Outcome<T>, Instant)>,
-    ) -> Self {
+    fn new(cell: Choice, stage: Stage, outcome: Option<(Outcome<T>, Instant)>) -> Self {
         Self {
             cell,
-            id,
             stage: AtomicU8::new(stage as u8),
             began: AtomicU64::new(0),
             attempts: AtomicU32::new(0),
@@ -355,10 +374,23 @@ impl<T> Slot<T> {
         self.stage.store(stage as u8, Ordering::Relaxed);
     }
 
+    /// The cell's id, where it can be asked.
+    fn id(&self) -> Option<CellId> {
+        match &self.cell {
+            Choice::Cell(mapping) => Some(mapping.id()),
+            Choice::Rejected(_) => None,
+        }
+    }
+
+    /// How long the work waited before it began.
+    fn waited(&self) -> Option<Duration> {
+        let after = self.began.load(Ordering::SeqCst).checked_sub(1)?;
+        Some(Duration::from_nanos(after))
+    }
+
     /// When the work began, in a call that started then.
     fn began(&self, started: Instant) -> Option<Instant> {
-        let after = self.began.load(Ordering::SeqCst).checked_sub(1)?;
-        Some(started + Duration::from_nanos(after))
+        Some(started + self.waited()?)
     }
 
     fn timed_out(&self) -> TimedOut {
@@ -401,5 +433,20 @@ impl<T: Send> Watch for Ledger<T> {
         if !slot.is_settled() {
             slot.enter(stage);
         }
+    }
+}
+
+/// A worker's own share of a ledger.
+impl<T: Send> Watch for Arc<Ledger<T>> {
+    fn wake(&self) {
+        self.driver.wake();
+    }
+
+    fn is_given_up(&self, at: usize) -> bool {
+        Ledger::is_given_up(self, at)
+    }
+
+    fn enter(&self, at: usize, stage: Stage) {
+        Ledger::enter(self, at, stage);
     }
 }

@@ -31,6 +31,7 @@ mod executor;
 
 mod blocking;
 mod flight;
+mod party;
 mod scatter;
 mod stream;
 

@@ -1,6 +1,7 @@
 //! Which slot begins next: the caller's limit, and the cell's permits. Both drivers ask here.
 
 use std::task::Waker;
+use std::time::Instant;
 
 use cells::CellId;
 use context::Deadline;
@@ -26,6 +27,8 @@ pub(crate) struct Line {
     waiting: Vec<(usize, CellId, Waiting)>,
     deadline: Deadline,
     clock: Clock,
+    /// When the round began in which slots are handed out; read when it is needed.
+    now: Option<Instant>,
 }
 
 /// A slot that begins now.
@@ -45,7 +48,18 @@ impl Line {
             waiting: Vec::new(),
             deadline,
             clock,
+            now: None,
         }
+    }
+
+    /// Whether works need permits.
+    pub(crate) fn admits(&self) -> bool {
+        self.admit.is_some()
+    }
+
+    /// Slots are about to be handed out, all in one moment: this one, or the one in which the clock is first needed.
+    pub(crate) fn new_round(&mut self, now: Option<Instant>) {
+        self.now = now;
     }
 
     /// The next slot that begins now; none where all that may be under way is, or waits.
@@ -68,7 +82,8 @@ impl Line {
                 }
                 return Some((slot, cell, None));
             };
-            let now = self.clock.now();
+            let clock = self.clock;
+            let now = *self.now.get_or_insert_with(|| clock.now());
             let left = self.deadline.remaining_at(now);
             let asked =
                 admit

@@ -1,14 +1,15 @@
 //! One cell's place in a scatter, held by whatever is to run its work. Dropped unfilled, it fills itself: an executor that
 //! ends, or a job that is thrown away, is an outcome of that cell and never a silence.
 
-use std::sync::Arc;
+use std::marker::PhantomData;
+use std::ops::Deref;
 use std::time::{Duration, Instant};
 
 use cells::{CellError, CellLabel, ErrorClass};
 use context::Deadline;
 
 use crate::isolation::{Effect, Permit};
-use crate::ledger::{Ledger, Watch};
+use crate::ledger::{Ledger, Watch as _};
 use crate::outcome::{CellFailure, Outcome, Progress, Rejection, Stage, TimedOut};
 
 /// Databases are told limits in whole milliseconds, rounded down, and some end a statement a little before its limit.
@@ -17,8 +18,10 @@ const ROUNDING: Duration = Duration::from_millis(20);
 /// Some drivers round limits by such a part of the time there was, so that one limit serves several statements.
 const PART: u32 = 50;
 
-pub(crate) struct Seat<T> {
-    ledger: Arc<Ledger<T>>,
+/// A task holds the ledger with its seat; a job borrows it from its batch.
+pub(crate) struct Seat<T, L: Deref<Target = Ledger<T>>> {
+    ledger: L,
+    answers: PhantomData<fn() -> T>,
     at: usize,
     /// Kept until the work has ended, whether somebody waits for it or not.
     permit: Option<Permit>,
@@ -27,10 +30,11 @@ pub(crate) struct Seat<T> {
     filled: bool,
 }
 
-impl<T: Send + 'static> Seat<T> {
-    pub(crate) fn new(ledger: &Arc<Ledger<T>>, at: usize, permit: Option<Permit>) -> Self {
+impl<T: Send + 'static, L: Deref<Target = Ledger<T>>> Seat<T, L> {
+    pub(crate) fn new(ledger: L, at: usize, permit: Option<Permit>) -> Self {
         Self {
-            ledger: Arc::clone(ledger),
+            ledger,
+            answers: PhantomData,
             at,
             permit,
             calls: 1,
@@ -40,8 +44,8 @@ impl<T: Send + 'static> Seat<T> {
     }
 
     /// The work begins. False where nobody waits for it any more.
-    pub(crate) fn begin(&mut self) -> bool {
-        self.began = self.ledger.begin(self.at);
+    pub(crate) fn begin(&mut self, now: Instant) -> bool {
+        self.began = self.ledger.begin(self.at, now);
         self.filled = !self.began;
         self.began
     }
@@ -64,8 +68,8 @@ impl<T: Send + 'static> Seat<T> {
         self.at
     }
 
-    pub(crate) fn watch(&self) -> Arc<dyn Watch> {
-        Arc::clone(&self.ledger) as Arc<dyn Watch>
+    pub(crate) fn ledger(&self) -> &L {
+        &self.ledger
     }
 
     /// The outcome of work that gave an error. Work that was cut short by the very budget it was given timed out: whether
@@ -108,17 +112,19 @@ impl<T: Send + 'static> Seat<T> {
         Some(spare.clone())
     }
 
-    pub(crate) fn fill(mut self, outcome: Outcome<T>) {
+    /// Fills it, and gives the time of that.
+    pub(crate) fn fill(mut self, outcome: Outcome<T>) -> Instant {
         self.filled = true;
         let now = self.ledger.now();
         if let Some(permit) = &mut self.permit {
             permit.ended(&outcome, now);
         }
         self.ledger.finish_at(self.at, outcome, now);
+        now
     }
 }
 
-impl<T> Drop for Seat<T> {
+impl<T, L: Deref<Target = Ledger<T>>> Drop for Seat<T, L> {
     fn drop(&mut self) {
         if self.filled || self.ledger.has_outcome(self.at) {
             return;

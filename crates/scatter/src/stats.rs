@@ -195,7 +195,11 @@ impl ScatterStats {
                 self.0.others.note(cell);
                 continue;
             };
-            if !known.contains_key(&id) && known.len() < MOST_CELLS {
+            if let Some(noted) = known.get(&id) {
+                noted.note(cell);
+                continue;
+            }
+            if known.len() < MOST_CELLS {
                 drop(known);
                 self.add(id, &cell.cell);
                 known = self.0.cells.read().unwrap_or_else(PoisonError::into_inner);

@@ -3,7 +3,7 @@
 #[cfg(feature = "thread")]
 pub(crate) use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU8, AtomicUsize, Ordering},
     sync::{Condvar, Mutex, MutexGuard, TryLockError},
     thread::Builder,
 };

@@ -1,26 +1,39 @@
 //! The thread pool under a checker of schedules (shuttle): the real source files, with locks, condition variables and threads
 //! swapped for ones whose every step is a choice of the checker's. A schedule in which somebody waits for ever is a failure.
 //!
-//! The bookkeeping by itself is walked through state by state (`executor/thread/state/tests.rs`). Weak memory
-//! orders, which shuttle does not have, do not come into it: everything but one hint is under the lock.
+//! The bookkeeping is walked through state by state too (`executor/thread/walk.rs`). Weak memory orders, which shuttle does not
+//! have, matter to two pairs: a job's mark against the count of queues, and both are of the one order that all threads see;
+//! everything else but one hint is under the lock, or one step of one mark.
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 
 #[path = "../src/hash.rs"]
 mod hash;
+#[path = "../src/executor/job.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "what the scatter uses is not part of the model"
+)]
+mod job;
+#[path = "../src/executor/thread/lane.rs"]
+mod lane;
 #[path = "../src/executor/thread/policy.rs"]
 #[expect(unreachable_pub, reason = "public in the crate, and here nobody's")]
 mod policy;
 #[path = "../src/executor/thread/pool.rs"]
 #[expect(dead_code, reason = "what the executor shows is not part of the model")]
 mod pool;
+#[path = "../src/executor/thread/portion.rs"]
+#[expect(dead_code, reason = "the walk copies marks, and is not here")]
+mod portion;
 #[path = "../src/executor/thread/state.rs"]
 mod state;
 
 /// The same names as the crate's own `sync`.
 mod sync {
     pub(crate) use shuttle::hint::spin_loop;
-    pub(crate) use shuttle::sync::atomic::{AtomicUsize, Ordering};
+    pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use shuttle::thread::Builder;
     pub(crate) use std::sync::TryLockError;
@@ -32,7 +45,8 @@ mod sync {
 
 /// The names that the pool takes from the crate.
 mod executor {
-    pub(crate) use nova_scatter::{Job, Refusal};
+    pub(crate) use crate::job;
+    pub(crate) use nova_scatter::Refusal;
 }
 
 /// As above.
@@ -45,10 +59,11 @@ use std::sync::atomic::{AtomicUsize as Plain, Ordering::SeqCst};
 use std::time::Duration;
 
 use cells::CellId;
-use executor::Job;
+use executor::job::{Batch, Desk, Job};
 use policy::ThreadPolicy;
-use pool::Pool;
-use shuttle::sync::mpsc::{Sender, channel};
+use pool::{Part, Pool};
+use portion::Ticket;
+use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
 
 /// Long enough that no run of the checker comes to it: waiting for the end waits for the end.
@@ -69,6 +84,36 @@ fn pool(policy: ThreadPolicy) -> Arc<Pool> {
     let pool = Arc::new(Pool::new("model", policy));
     pool.start_first().unwrap();
     pool
+}
+
+/// A job that the pool has taken.
+struct Taken {
+    pool: Arc<Pool>,
+    part: Part,
+    ticket: Ticket,
+}
+
+impl Taken {
+    fn abandon(&self) {
+        if self.pool.abandon(self.part.0, self.ticket) {
+            self.part.1.discard(self.part.2);
+        }
+    }
+}
+
+/// Submits jobs together; gives those that were taken.
+fn submit(pool: &Arc<Pool>, jobs: Vec<(CellId, Job)>) -> Vec<Taken> {
+    let split = |(cell, job): (CellId, Job)| {
+        let (batch, at) = job.into_parts();
+        (cell, batch, at)
+    };
+    let parts: Vec<Part> = jobs.into_iter().map(split).collect();
+    let tickets = pool.submit(&parts);
+    let taken = |(part, ticket): (Part, Result<Ticket, _>)| {
+        let pool = Arc::clone(pool);
+        ticket.ok().map(|ticket| Taken { pool, part, ticket })
+    };
+    parts.into_iter().zip(tickets).filter_map(taken).collect()
 }
 
 fn workers(workers: usize) -> ThreadPolicy {
@@ -111,7 +156,7 @@ impl Counts {
             ran: Arc::clone(&self.ran),
             dropped: Arc::clone(&self.dropped),
         };
-        Box::new(move || {
+        Job::new(move || {
             counted.ran.fetch_add(1, SeqCst);
             thread::yield_now();
             if let Some(done) = done {
@@ -130,8 +175,7 @@ fn every_job_runs_once_whoever_submits_it_and_whoever_sleeps() {
             let (pool, counts, done) = (Arc::clone(&pool), counts.clone(), done.clone());
             thread::spawn(move || {
                 let job = |n| (cell(from + n), counts.job(Some(done.clone())));
-                let tickets = pool.submit(vec![job(0), job(1)]);
-                assert!(tickets.iter().all(Result::is_ok));
+                assert_eq!(submit(&pool, vec![job(0), job(1)]).len(), 2);
             })
         };
         let submitters = [submit(0), submit(1)];
@@ -152,8 +196,8 @@ fn a_job_submitted_while_the_pool_closes_runs_or_is_dropped_and_never_lost() {
             let (pool, counts) = (Arc::clone(&pool), counts.clone());
             thread::spawn(move || {
                 (0..2)
-                    .filter(|n| pool.submit(vec![(cell(*n), counts.job(None))])[0].is_ok())
-                    .count()
+                    .map(|n| submit(&pool, vec![(cell(n), counts.job(None))]).len())
+                    .sum::<usize>()
             })
         };
         end(&pool);
@@ -168,16 +212,13 @@ fn a_worker_that_is_stuck_is_replaced_and_the_next_job_runs() {
     check(|| {
         let (pool, counts) = (pool(workers(1)), Counts::default());
         let (release, released) = channel::<()>();
-        let stuck: Job = Box::new(move || {
+        let stuck = Job::new(move || {
             let _ = released.recv();
         });
-        let ticket = *pool.submit(vec![(cell(0), stuck)])[0].as_ref().unwrap();
-        let abandoner = {
-            let pool = Arc::clone(&pool);
-            thread::spawn(move || pool.abandon(cell(0), ticket))
-        };
+        let taken = submit(&pool, vec![(cell(0), stuck)]).remove(0);
+        let abandoner = thread::spawn(move || taken.abandon());
         let (done, ran) = channel();
-        pool.submit(vec![(cell(1), counts.job(Some(done)))]);
+        submit(&pool, vec![(cell(1), counts.job(Some(done)))]);
         ran.recv().unwrap();
         abandoner.join().unwrap();
         assert!(pool.stats().workers <= 1);
@@ -191,22 +232,115 @@ fn work_that_returns_as_it_is_given_up_leaves_the_pool_its_size() {
     check(|| {
         let (pool, counts) = (pool(workers(2)), Counts::default());
         let jobs = (0..2).map(|n| (cell(n), counts.job(None))).collect();
-        let tickets = pool.submit(jobs);
-        let abandon = |n: u128, ticket| {
-            let pool = Arc::clone(&pool);
-            thread::spawn(move || pool.abandon(cell(n), ticket))
-        };
-        let abandoners: Vec<_> = (0..)
-            .zip(&tickets)
-            .map(|(n, ticket)| abandon(n, *ticket.as_ref().unwrap()))
-            .collect();
+        let taken = submit(&pool, jobs);
+        let abandon = |taken: Taken| thread::spawn(move || taken.abandon());
+        let abandoners: Vec<_> = taken.into_iter().map(abandon).collect();
         let (done, ran) = channel();
-        pool.submit(vec![(cell(7), counts.job(Some(done)))]);
+        submit(&pool, vec![(cell(7), counts.job(Some(done)))]);
         ran.recv().unwrap();
         abandoners.into_iter().for_each(|one| one.join().unwrap());
         assert!(pool.stats().workers <= 2);
         end(&pool);
         assert_eq!(counts.dropped.load(SeqCst), 3);
         assert!(counts.ran.load(SeqCst) >= 1);
+    });
+}
+
+/// Works that share a batch: they go to the pool as one portion.
+struct Together {
+    ran: Box<[Plain]>,
+    discarded: Plain,
+    /// The first of them hangs until told otherwise.
+    hangs: std::sync::Mutex<Option<Receiver<()>>>,
+    done: std::sync::Mutex<Sender<usize>>,
+}
+
+impl Batch for Together {
+    fn run(&self, at: usize, _desk: &mut Desk) {
+        self.ran[at].fetch_add(1, SeqCst);
+        let hangs = self.hangs.lock().unwrap().take();
+        match hangs {
+            Some(until) => {
+                let _ = until.recv();
+            }
+            None => thread::yield_now(),
+        }
+        let done = self.done.lock().unwrap().clone();
+        let _ = done.send(at);
+    }
+
+    fn discard(&self, _at: usize) {
+        self.discarded.fetch_add(1, SeqCst);
+    }
+}
+
+fn together(jobs: usize, hangs: Option<Receiver<()>>) -> (Arc<Together>, Receiver<usize>) {
+    let (done, each) = channel();
+    let batch = Together {
+        ran: (0..jobs).map(|_| Plain::new(0)).collect(),
+        discarded: Plain::new(0),
+        hangs: std::sync::Mutex::new(hangs),
+        done: std::sync::Mutex::new(done),
+    };
+    (Arc::new(batch), each)
+}
+
+fn all_of(batch: &Arc<Together>, cells: impl Fn(usize) -> CellId) -> Vec<(CellId, Job)> {
+    let job = |at| {
+        let batch = Arc::clone(batch) as Arc<dyn Batch>;
+        (cells(at), Job::part(batch, at))
+    };
+    (0..batch.ran.len()).map(job).collect()
+}
+
+#[test]
+fn a_job_that_hangs_keeps_none_of_its_portion_behind_it() {
+    check(|| {
+        let pool = pool(workers(2));
+        let (release, released) = channel();
+        let (batch, each) = together(3, Some(released));
+        let taken = submit(&pool, all_of(&batch, |at| cell(at as u128)));
+        // Nobody gives up, nobody else submits: the others are helped to by the second worker.
+        let mut done: Vec<usize> = (0..2).map(|_| each.recv().unwrap()).collect();
+        release.send(()).unwrap();
+        done.push(each.recv().unwrap());
+        done.sort_unstable();
+        assert_eq!((done, taken.len()), (vec![0, 1, 2], 3));
+        end(&pool);
+        assert!(batch.ran.iter().all(|ran| ran.load(SeqCst) == 1));
+    });
+}
+
+#[test]
+fn what_waits_for_its_cell_is_let_in_by_whoever_ends_there() {
+    check(|| {
+        // One worker per cell, and all jobs of one cell: two wait in its lane.
+        let pool = pool(workers(2));
+        let (batch, each) = together(3, None);
+        assert_eq!(submit(&pool, all_of(&batch, |_| cell(0))).len(), 3);
+        (0..3).for_each(|_| {
+            each.recv().unwrap();
+        });
+        end(&pool);
+        assert!(batch.ran.iter().all(|ran| ran.load(SeqCst) == 1));
+    });
+}
+
+#[test]
+fn each_job_of_a_portion_that_is_given_up_runs_or_is_discarded_once() {
+    check(|| {
+        let pool = pool(workers(2));
+        let (batch, _each) = together(3, None);
+        let taken = submit(&pool, all_of(&batch, |at| cell(at as u128)));
+        let abandon = |taken: Taken| thread::spawn(move || taken.abandon());
+        let abandoners: Vec<_> = taken.into_iter().map(abandon).collect();
+        abandoners.into_iter().for_each(|one| one.join().unwrap());
+        end(&pool);
+        let ran: usize = batch.ran.iter().map(|ran| ran.load(SeqCst)).sum();
+        assert_eq!(ran + batch.discarded.load(SeqCst), 3);
+        // A thread that has left lets go of what it had as it ends.
+        while Arc::strong_count(&batch) > 1 {
+            thread::yield_now();
+        }
     });
 }

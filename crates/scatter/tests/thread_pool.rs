@@ -28,7 +28,7 @@ fn pool(policy: ThreadPolicy) -> ThreadExecutor {
 fn stuck() -> (Job, Receiver<()>, Sender<()>) {
     let (began, has_begun) = channel();
     let (release, released) = channel::<()>();
-    let job = Box::new(move || {
+    let job = Job::new(move || {
         let _ = began.send(());
         let _ = released.recv();
     });
@@ -49,7 +49,7 @@ fn all_workers_meet(pool: &ThreadExecutor, workers: usize) {
     let barrier = Arc::new(Barrier::new(workers + 1));
     for n in 0..workers {
         let barrier = Arc::clone(&barrier);
-        let meet = Box::new(move || {
+        let meet = Job::new(move || {
             barrier.wait();
         });
         pool.submit(healthy(n as u128), meet).unwrap();
@@ -119,7 +119,7 @@ fn what_waits_behind_stuck_work_runs_when_the_work_returns() {
     let first = pool.submit(SICK, job).unwrap();
     began.recv().unwrap();
     let (ran, has_run) = channel();
-    let waits = Box::new(move || ran.send(()).unwrap());
+    let waits = Job::new(move || ran.send(()).unwrap());
     pool.submit(SICK, waits).unwrap();
     first.abandon();
     assert!(has_run.try_recv().is_err());
@@ -142,7 +142,7 @@ fn a_cell_whose_permits_are_all_stuck_is_quarantined_and_no_other() {
         handle.abandon();
         held.push(release);
     }
-    match pool.submit(SICK, Box::new(|| {})) {
+    match pool.submit(SICK, Job::new(|| {})) {
         Err(Refusal::Skipped(SkipReason::Quarantined)) => {}
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was taken"),
@@ -150,7 +150,7 @@ fn a_cell_whose_permits_are_all_stuck_is_quarantined_and_no_other() {
     all_workers_meet(&pool, 4);
     drop(held);
     eventually(&pool, "the cell is free again", |now| now.abandoned == 0);
-    pool.submit(SICK, Box::new(|| {})).unwrap();
+    pool.submit(SICK, Job::new(|| {})).unwrap();
 }
 
 #[test]
@@ -164,15 +164,15 @@ fn a_full_queue_refuses_and_a_job_given_up_makes_room() {
     let (job, began, release) = stuck();
     pool.submit(SICK, job).unwrap();
     began.recv().unwrap();
-    let waits = pool.submit(SICK, Box::new(|| {})).unwrap();
-    match pool.submit(SICK, Box::new(|| {})) {
+    let waits = pool.submit(SICK, Job::new(|| {})).unwrap();
+    match pool.submit(SICK, Job::new(|| {})) {
         Err(Refusal::Rejected(Rejection::QueueFull)) => {}
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was taken"),
     }
     waits.abandon();
     waits.abandon();
-    pool.submit(SICK, Box::new(|| {})).unwrap();
+    pool.submit(SICK, Job::new(|| {})).unwrap();
     drop(release);
     eventually(&pool, "all is done", |now| now.waiting + now.running == 0);
 }
@@ -188,7 +188,7 @@ fn a_job_given_up_before_it_began_never_runs() {
     began.recv().unwrap();
     let ran = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&ran);
-    let count = Box::new(move || {
+    let count = Job::new(move || {
         counts.fetch_add(1, Ordering::SeqCst);
     });
     pool.submit(healthy(1), count).unwrap().abandon();
@@ -210,7 +210,7 @@ fn shutdown_waits_no_longer_than_told_for_stuck_work() {
     let asked_at = Instant::now();
     assert_eq!(pool.shutdown(Duration::from_millis(50)), 1);
     assert!(asked_at.elapsed() < Duration::from_secs(5));
-    match pool.submit(healthy(1), Box::new(|| {})) {
+    match pool.submit(healthy(1), Job::new(|| {})) {
         Err(Refusal::Rejected(Rejection::ShuttingDown)) => {}
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was taken"),
@@ -226,7 +226,7 @@ fn a_panic_in_a_job_costs_no_worker() {
         ..ThreadPolicy::default()
     });
     for n in 0..10 {
-        pool.submit(healthy(n), Box::new(|| panic!("on purpose")))
+        pool.submit(healthy(n), Job::new(|| panic!("on purpose")))
             .unwrap();
     }
     all_workers_meet(&pool, 2);
@@ -243,8 +243,8 @@ fn dropping_the_last_executor_ends_the_workers() {
     let seen = Arc::downgrade(&alive);
     pool.submit(
         SICK,
-        Box::new(move || {
-            job();
+        Job::new(move || {
+            job.run();
             drop(alive);
         }),
     )

@@ -12,7 +12,7 @@ use futures_util::future::{AbortHandle, abortable};
 
 use super::thread::{Submitted, ThreadExecutor};
 use super::tokio::TokioExecutor;
-use super::{AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Refusal, Timer};
+use super::{AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer};
 
 /// Runs async work on the workers of a [`ThreadExecutor`], over one shared runtime. The runtime must be one whose I/O and
 /// timers run by themselves: a multi-threaded one, or one that another thread drives.
@@ -48,7 +48,7 @@ impl AsyncExecutor for BridgedExecutor {
     {
         let handle = self.handle.clone();
         let (task, stop) = abortable(task);
-        let job = Box::new(move || {
+        let job = Job::new(move || {
             // Whether it was stopped is the driver's knowledge; it asked for it.
             let _stopped = handle.block_on(task);
         });

@@ -9,8 +9,11 @@ use cells::CellId;
 
 use crate::outcome::{Rejection, SkipReason};
 
+pub use self::job::Job;
+
 #[cfg(all(feature = "thread", feature = "tokio"))]
 pub(crate) mod bridged;
+pub(crate) mod job;
 #[cfg(feature = "thread")]
 pub(crate) mod thread;
 #[cfg(feature = "tokio")]
@@ -74,9 +77,6 @@ pub trait AbortTask: Send {
     /// Drops the task's future at its next await, or before its first poll. Idempotent.
     fn abort(&self);
 }
-
-/// A piece of blocking work. Dropped without being called where it will never run.
-pub type Job = Box<dyn FnOnce() + Send>;
 
 /// Runs blocking work.
 pub trait BlockingExecutor: Send + Sync {

@@ -2,15 +2,24 @@
 //!
 //! Nova's pool of five is used up by five hung tasks, for every cell and every later request (W-12), loses a thread to
 //! every `SystemExit` (W-13), and joins its stuck threads at exit (W-14). Here a cell may hold only so many workers; what
-//! it has beyond that waits in the cell's own lane, and lanes take turns. Work that outlives its caller's budget is
-//! abandoned: its worker is replaced at once, up to a cap, and ends by itself when the work returns. Nothing joins threads.
+//! it has beyond that waits in the cell's own lane until one of its jobs has ended. Work that outlives its caller's budget
+//! is abandoned: its worker is replaced at once, up to a cap, and ends by itself when the work returns. Nothing joins
+//! threads.
+//!
+//! Jobs that are submitted together come to a worker as one portion, which it works through without the pool's lock. What it
+//! has not begun of it belongs to nobody: a worker that has nothing else to do takes from it job by job, so that one that
+//! hangs keeps none behind it.
 //!
 //! Healthy cells find a free worker as long as `workers` is more than `per_cell` times the cells that hang at the same
 //! time. Not fork-safe: threads do not survive a fork, so make the pool after forking. `spawn_blocking` of tokio is not used.
 
+mod lane;
 mod policy;
 mod pool;
+mod portion;
 mod state;
+#[cfg(test)]
+mod walk;
 
 use std::io;
 use std::sync::Arc;
@@ -18,8 +27,10 @@ use std::time::Duration;
 
 use cells::CellId;
 
-use self::pool::Pool;
-use self::state::Ticket;
+use self::pool::{Pool, refusal};
+use self::portion::Ticket;
+use self::state::Full;
+use crate::executor::job::Batch;
 use crate::executor::{AbandonJob, BlockingExecutor, Clock, Job, Refusal};
 
 pub use self::policy::{PoolStats, ThreadPolicy};
@@ -96,28 +107,38 @@ impl BlockingExecutor for ThreadExecutor {
     }
 
     fn submit_all(&self, jobs: Vec<(CellId, Job)>) -> Vec<Result<Submitted, Refusal>> {
-        let cells: Vec<CellId> = jobs.iter().map(|(cell, _)| *cell).collect();
-        let results = self.0.pool.submit(jobs);
-        let submitted = |(ticket, cell): (Result<Ticket, Refusal>, CellId)| {
-            ticket.map(|ticket| Submitted {
+        let split = |(cell, job): (CellId, Job)| {
+            let (batch, at) = job.into_parts();
+            (cell, batch, at)
+        };
+        let parts: Vec<_> = jobs.into_iter().map(split).collect();
+        let results = self.0.pool.submit(&parts);
+        let submitted = |((cell, batch, at), ticket): (_, Result<Ticket, Full>)| {
+            ticket.map_err(refusal).map(|ticket| Submitted {
                 pool: Arc::clone(&self.0.pool),
+                batch,
+                at,
                 cell,
                 ticket,
             })
         };
-        results.into_iter().zip(cells).map(submitted).collect()
+        parts.into_iter().zip(results).map(submitted).collect()
     }
 }
 
 /// A job in the pool.
 pub struct Submitted {
     pool: Arc<Pool>,
+    batch: Arc<dyn Batch>,
+    at: usize,
     cell: CellId,
     ticket: Ticket,
 }
 
 impl AbandonJob for Submitted {
     fn abandon(&self) {
-        self.pool.abandon(self.cell, self.ticket);
+        if self.pool.abandon(self.cell, self.ticket) {
+            self.batch.discard(self.at);
+        }
     }
 }

@@ -36,7 +36,7 @@ pub struct PoolStats {
     pub idle: usize,
     /// Jobs that wait for a worker.
     pub waiting: usize,
-    /// Jobs that run and that somebody waits for.
+    /// Workers that are at work which somebody waits for.
     pub running: usize,
     /// Threads stuck in work nobody waits for, replaced or not.
     pub abandoned: usize,

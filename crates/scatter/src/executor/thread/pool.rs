@@ -1,4 +1,5 @@
-//! The pool's threads: a loop around [`PoolState`], one lock, one condition variable.
+//! The pool's threads: a loop around [`PoolState`], one lock, one condition variable. Between two jobs of a portion a
+//! worker needs neither.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,18 +9,25 @@ use std::time::{Duration, Instant};
 use cells::CellId;
 
 use super::policy::{PoolStats, ThreadPolicy};
-use super::state::{After, Full, GivenUp, PoolState, Ticket};
-use crate::executor::{Job, Refusal};
+use super::portion::{LONGEST, Mark, Portion, Ticket};
+use super::state::{After, Full, GivenUp, PoolState};
+use crate::executor::Refusal;
+use crate::executor::job::{Batch, Desk};
 use crate::outcome::{Rejection, SkipReason};
 use crate::sync::{
     AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, PATIENCE, TryLockError,
     spin_loop,
 };
 
+/// A job as the pool has it: its cell, its batch, and its number there.
+pub(super) type Part = (CellId, Arc<dyn Batch>, usize);
+
 pub(super) struct Pool {
     name: String,
     policy: ThreadPolicy,
-    state: Mutex<PoolState<Job>>,
+    state: Mutex<PoolState<Arc<dyn Batch>>>,
+    /// How many cells have jobs beyond their limit; see [`PoolState`].
+    queues: Arc<AtomicUsize>,
     /// Work came, or the pool was closed.
     news: Condvar,
     /// A worker left a closed pool.
@@ -33,9 +41,11 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
+        let queues = Arc::new(AtomicUsize::new(0));
         Self {
             name: name.to_owned(),
-            state: Mutex::new(PoolState::new(&policy)),
+            state: Mutex::new(PoolState::new(&policy, Arc::clone(&queues))),
+            queues,
             policy,
             news: Condvar::new(),
             left: Condvar::new(),
@@ -63,45 +73,44 @@ impl Pool {
             .inspect_err(|_| self.state().did_not_start())
     }
 
-    pub(super) fn submit(
-        self: &Arc<Self>,
-        jobs: Vec<(CellId, Job)>,
-    ) -> Vec<Result<Ticket, Refusal>> {
-        let mut refused = Vec::new();
-        let (mut calls, mut starts) = (0_usize, 0_usize);
-        let results = {
+    /// Takes jobs; what came of each stands in their order. Those that are not taken are discarded here.
+    pub(super) fn submit(self: &Arc<Self>, jobs: &[Part]) -> Vec<Result<Ticket, Full>> {
+        let mut results = Vec::with_capacity(jobs.len());
+        let wake = {
             let mut state = self.state();
-            let submit = |(cell, job)| {
-                state.submit(cell, job).map_err(|(full, job)| {
-                    // Dropped outside the lock: its drop reports the cell.
-                    refused.push(job);
-                    refusal(full)
-                })
-            };
-            let results = jobs.into_iter().map(submit).collect();
-            while state.call_idle() {
-                calls += 1;
+            let mut rest = jobs;
+            while let Some((_, batch, _)) = rest.first() {
+                let same =
+                    |part: &&Part| std::ptr::addr_eq(Arc::as_ptr(&part.1), Arc::as_ptr(batch));
+                let together = rest.iter().take(LONGEST).take_while(same).count();
+                let (portion, others) = rest.split_at(together);
+                let numbers = portion.iter().map(|(cell, _, at)| (*cell, *at));
+                state.submit(batch, numbers, &mut results);
+                rest = others;
             }
-            while state.grow() {
-                starts += 1;
-            }
-            results
+            Wake::for_work(&mut state)
         };
         self.submissions.fetch_add(1, Ordering::Release);
-        (0..calls).for_each(|_| self.news.notify_one());
-        for _ in 0..starts {
-            if let Err(error) = self.start_worker() {
-                tracing::error!(pool = self.name, %error, "a worker could not be started");
-                self.state().did_not_start();
+        self.wake(&wake);
+        for ((_, batch, at), result) in jobs.iter().zip(&results) {
+            if result.is_err() {
+                // Outside the lock: it reports the cell.
+                batch.discard(*at);
             }
         }
         results
     }
 
-    pub(super) fn abandon(self: &Arc<Self>, cell: CellId, ticket: Ticket) {
-        let given_up = self.state().abandon(cell, ticket);
+    /// True where the job had not begun, and never will.
+    pub(super) fn abandon(self: &Arc<Self>, cell: CellId, ticket: Ticket) -> bool {
+        let (given_up, wake) = {
+            let mut state = self.state();
+            (state.abandon(cell, ticket), Wake::for_work(&mut state))
+        };
+        self.wake(&wake);
         match given_up {
-            GivenUp::Nothing | GivenUp::NeverBegan(_) => {}
+            GivenUp::Nothing => {}
+            GivenUp::NeverBegan(_) => return true,
             GivenUp::NotReplaced => {
                 tracing::error!(pool = self.name, %cell, "too many threads are stuck: this one is not replaced");
             }
@@ -112,12 +121,15 @@ impl Pool {
                 }
             }
         }
+        false
     }
 
     pub(super) fn close(&self) {
-        let dropped = self.state().close();
+        let left_over = self.state().close();
         self.news.notify_all();
-        drop(dropped);
+        for (batch, at) in &left_over.jobs {
+            batch.discard(*at);
+        }
     }
 
     pub(super) fn wait_for_end(&self, within: Duration) -> usize {
@@ -138,7 +150,7 @@ impl Pool {
     }
 
     /// The state, for a moment. What is done under the lock takes less than going to sleep over it.
-    fn state(&self) -> MutexGuard<'_, PoolState<Job>> {
+    fn state(&self) -> MutexGuard<'_, PoolState<Arc<dyn Batch>>> {
         for _ in 0..LOOKS {
             match self.state.try_lock() {
                 Ok(state) => return state,
@@ -159,26 +171,38 @@ impl Pool {
         Ok(())
     }
 
-    fn work(&self) {
+    /// Wakes and starts those that were counted.
+    fn wake(self: &Arc<Self>, wake: &Wake) {
+        (0..wake.calls).for_each(|_| self.news.notify_one());
+        for _ in 0..wake.starts {
+            if let Err(error) = self.start_worker() {
+                tracing::error!(pool = self.name, %error, "a worker could not be started");
+                self.state().did_not_start();
+            }
+        }
+    }
+
+    fn work(self: &Arc<Self>) {
         let mut looked = false;
+        let mut desk = Desk::default();
+        // The portion before. It may be the last hold on what a caller gave, which is dropped outside the lock.
+        let mut before = None;
         let mut state = self.state();
         loop {
-            if let Some((cell, ticket, job)) = state.take() {
+            if let Some(portion) = state.take() {
                 drop(state);
-                // Jobs catch the panics of the work; this keeps the worker if the machinery itself has one (W-13).
-                if catch_unwind(AssertUnwindSafe(job)).is_err() {
-                    tracing::error!(pool = self.name, %cell, "a job panicked outside its work");
+                drop(before.take());
+                if !self.work_through(&portion, &mut desk) {
+                    return;
                 }
                 looked = false;
                 state = self.state();
-                // Where its place was taken, it stays only if the pool would start a worker now.
-                if state.returned(cell, ticket) == After::Leave && !state.grow() {
-                    self.left.notify_all();
-                    if state.call_idle() {
-                        self.news.notify_one();
-                    }
-                    return;
-                }
+                before = Some((state.put_back(&portion), portion));
+            } else if before.is_some() || !desk.is_clear() {
+                drop(state);
+                drop(before.take());
+                desk.clear();
+                state = self.state();
             } else if state.is_closed() {
                 state.leave();
                 self.left.notify_all();
@@ -193,12 +217,59 @@ impl Pool {
                 looked = false;
             } else {
                 let seen = self.submissions.load(Ordering::Acquire);
+                state.begin_watch();
                 drop(state);
                 self.look_around(seen);
                 looked = true;
                 state = self.state();
+                state.end_watch();
             }
         }
+    }
+
+    /// Runs what nobody has begun of a portion, one job after the other. False where the thread's place was taken
+    /// meanwhile: it has left the pool, and ends.
+    fn work_through(
+        self: &Arc<Self>,
+        portion: &Arc<Portion<Arc<dyn Batch>>>,
+        desk: &mut Desk,
+    ) -> bool {
+        while let Some(at) = portion.marks.claim() {
+            let (cell, number) = portion.jobs[at];
+            // Jobs catch the panics of the work; this keeps the worker if the machinery itself has one (W-13).
+            let run = AssertUnwindSafe(|| portion.batch.run(number, desk));
+            if catch_unwind(run).is_err() {
+                tracing::error!(pool = self.name, %cell, "a job panicked outside its work");
+            }
+            let was = portion.marks.end(at);
+            let looked_at = was != Mark::Running || self.queues.load(Ordering::SeqCst) > 0;
+            if looked_at && !self.returned(portion, cell, was) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Work has returned that somebody has given up, or that another may wait for. False where the thread is to end.
+    fn returned(
+        self: &Arc<Self>,
+        portion: &Arc<Portion<Arc<dyn Batch>>>,
+        cell: CellId,
+        was: Mark,
+    ) -> bool {
+        let (stays, wake) = {
+            let mut state = self.state();
+            let stays = match state.returned(cell, was) {
+                After::Stay => Ok(()),
+                After::Leave => state.stay_or_leave(portion),
+            };
+            (stays, Wake::for_work(&mut state))
+        };
+        self.wake(&wake);
+        if stays.is_err() {
+            self.left.notify_all();
+        }
+        stays.is_ok()
     }
 
     /// Waits a moment for a submission later than the one seen.
@@ -217,7 +288,26 @@ impl Pool {
     }
 }
 
-fn refusal(full: Full) -> Refusal {
+/// Workers to be woken and started, once the lock is released.
+struct Wake {
+    calls: usize,
+    starts: usize,
+}
+
+impl Wake {
+    fn for_work(state: &mut PoolState<Arc<dyn Batch>>) -> Self {
+        let (mut calls, mut starts) = (0, 0);
+        while state.call_idle() {
+            calls += 1;
+        }
+        while state.grow() {
+            starts += 1;
+        }
+        Self { calls, starts }
+    }
+}
+
+pub(super) fn refusal(full: Full) -> Refusal {
     match full {
         Full::Closed => Refusal::Rejected(Rejection::ShuttingDown),
         Full::Queue => Refusal::Rejected(Rejection::QueueFull),

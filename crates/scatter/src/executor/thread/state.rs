@@ -1,42 +1,55 @@
-//! The pool's bookkeeping: who waits, who runs, who is stuck. Every transition happens here, under the pool's one lock;
-//! nothing here runs, waits or starts anything, so that a model check can walk through all of it.
+//! The pool's bookkeeping: who waits, who runs, who is stuck. Whatever is more than one step of one job's mark happens
+//! here, under the pool's one lock; nothing here runs, waits or starts anything, so that a model check can walk through it.
+//!
+//! A cell's jobs are counted when they are submitted. When one ends, its mark says so, and the count follows the next time
+//! somebody looks at the cell; where a job waits for that, whoever ends one comes here at once.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use cells::CellId;
 
+use super::lane::Lane;
 use super::policy::{PoolStats, ThreadPolicy};
+use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
 use crate::hash::CellMap;
+use crate::sync::{AtomicUsize, Ordering};
 
-/// Identifies one job in the pool.
-pub(crate) type Ticket = u64;
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct PoolState<J> {
-    sizes: Sizes,
-    lanes: Lanes<J>,
-    /// Lanes that have work waiting and room for it, each once, first come first served.
-    turn: VecDeque<CellId>,
-    /// Jobs that could run now, if there were workers enough.
-    runnable: usize,
-    waiting: usize,
-    running: usize,
+pub(crate) struct PoolState<B> {
+    pub(super) sizes: Sizes,
+    pub(super) lanes: CellMap<Lane<B>>,
+    /// Lanes are looked through for empty ones when there are so many.
+    pub(super) sweep_at: usize,
+    /// Portions that no worker has come for, first come first served.
+    pub(super) ready: VecDeque<Arc<Portion<B>>>,
+    /// Portions that somebody works through, oldest first, and how far each was when a worker last looked for work.
+    pub(super) open: Vec<(Arc<Portion<B>>, usize)>,
+    /// Portions of which all has been begun; to be dropped outside the lock.
+    pub(super) spent: Vec<Arc<Portion<B>>>,
+    /// Jobs in ready portions and in lanes' queues.
+    pub(super) waiting: usize,
+    /// Lanes that have a queue; whoever ends a job reads it without the lock.
+    pub(super) queues: Arc<AtomicUsize>,
     /// Threads that belong to the pool.
-    workers: usize,
+    pub(super) workers: usize,
+    /// Of those, the ones that have a portion.
+    pub(super) busy: usize,
     /// Of those, the ones that wait for work.
-    idle: usize,
+    pub(super) idle: usize,
+    /// Workers that look out for work and will come for it by themselves.
+    pub(super) watching: usize,
     /// Idle ones that were told of work and have not come for it yet.
-    called: usize,
+    pub(super) called: usize,
     /// Threads in work that nobody waits for.
-    abandoned: usize,
+    pub(super) abandoned: usize,
     /// Of those, the ones that do not belong to the pool any more.
-    replaced: usize,
-    next: Ticket,
-    closed: bool,
+    pub(super) replaced: usize,
+    pub(super) next: Ticket,
+    pub(super) closed: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Sizes {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Sizes {
     workers: usize,
     queue: usize,
     per_cell: usize,
@@ -46,34 +59,6 @@ struct Sizes {
 
 /// Lanes that are kept while they are empty, so that a cell's next job finds its memory ready.
 const KEPT_LANES: usize = 2048;
-
-/// The cells that have, or had, anything in the pool.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Lanes<J>(CellMap<Lane<J>>);
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Lane<J> {
-    held: Vec<Held>,
-    waiting: VecDeque<(Ticket, J)>,
-    in_turn: bool,
-}
-
-/// One worker's work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Held {
-    ticket: Ticket,
-    fate: Fate,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Fate {
-    /// Somebody waits for it.
-    Wanted,
-    /// Nobody does, and its worker is still the pool's.
-    Stuck,
-    /// Nobody does, and another worker has its place.
-    Replaced,
-}
 
 /// Why a job was not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +70,11 @@ pub(crate) enum Full {
 }
 
 /// What giving up a job came to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum GivenUp<J> {
+pub(crate) enum GivenUp<B> {
     /// It had ended, or was given up before.
     Nothing,
-    /// It had not begun; here it is, to be dropped outside the lock.
-    NeverBegan(J),
+    /// It had not begun, and never will. What the pool held of it is to be dropped outside the lock.
+    NeverBegan(Option<B>),
     /// It runs; a worker was counted in its place and must be started.
     Replace,
     /// It runs, and too many threads are stuck already.
@@ -105,8 +89,15 @@ pub(crate) enum After {
     Leave,
 }
 
-impl<J> PoolState<J> {
-    pub(crate) fn new(policy: &ThreadPolicy) -> Self {
+/// What a closed pool had left; to be dropped outside the lock.
+pub(crate) struct LeftOver<B> {
+    /// Jobs that will never run.
+    pub(crate) jobs: Vec<(B, usize)>,
+    _portions: Vec<Arc<Portion<B>>>,
+}
+
+impl<B: Clone> PoolState<B> {
+    pub(crate) fn new(policy: &ThreadPolicy, queues: Arc<AtomicUsize>) -> Self {
         Self {
             sizes: Sizes {
                 workers: policy.workers.max(1),
@@ -115,13 +106,17 @@ impl<J> PoolState<J> {
                 per_cell_queue: policy.per_cell_queue,
                 max_abandoned: policy.max_abandoned,
             },
-            lanes: Lanes(CellMap::default()),
-            turn: VecDeque::new(),
-            runnable: 0,
+            lanes: CellMap::default(),
+            sweep_at: KEPT_LANES,
+            ready: VecDeque::new(),
+            open: Vec::new(),
+            spent: Vec::new(),
             waiting: 0,
-            running: 0,
+            queues,
             workers: 0,
+            busy: 0,
             idle: 0,
+            watching: 0,
             called: 0,
             abandoned: 0,
             replaced: 0,
@@ -134,8 +129,8 @@ impl<J> PoolState<J> {
         PoolStats {
             workers: self.workers,
             idle: self.idle,
-            waiting: self.waiting,
-            running: self.running,
+            waiting: self.waiting + self.left_open(),
+            running: self.busy - (self.abandoned - self.replaced),
             abandoned: self.abandoned,
         }
     }
@@ -149,42 +144,150 @@ impl<J> PoolState<J> {
         self.workers + self.replaced
     }
 
-    pub(crate) fn submit(&mut self, cell: CellId, job: J) -> Result<Ticket, (Full, J)> {
-        if self.closed {
-            return Err((Full::Closed, job));
+    /// Takes jobs of one batch, [`LONGEST`] at the most; what came of each is added to the results.
+    pub(crate) fn submit(
+        &mut self,
+        batch: &B,
+        jobs: impl ExactSizeIterator<Item = (CellId, usize)>,
+        results: &mut Vec<Result<Ticket, Full>>,
+    ) {
+        let first = self.next;
+        self.next += 2 * LONGEST as Ticket;
+        let marks = Arc::new(Marks::new(first, jobs.len()));
+        let (mut ready, mut queued) = (Vec::with_capacity(jobs.len()), 0);
+        let (asked, per_cell) = (jobs.len(), self.sizes.per_cell);
+        for (cell, at) in jobs {
+            results.push(match self.room(cell) {
+                Err(full) => Err(full),
+                Ok(lane) if lane.waiting.is_empty() && lane.held.len() < per_cell => {
+                    lane.held.push((Arc::clone(&marks), ready.len()));
+                    ready.push((cell, at));
+                    self.waiting += 1;
+                    Ok(marks.ticket(ready.len() - 1))
+                }
+                Ok(_) => {
+                    let ticket = first + (LONGEST + queued) as Ticket;
+                    queued += 1;
+                    self.queue(cell, ticket, batch.clone(), at);
+                    Ok(ticket)
+                }
+            });
         }
-        let busy = self.running + self.abandoned - self.replaced;
-        if self.waiting >= self.sizes.queue + self.sizes.workers.saturating_sub(busy) {
-            return Err((Full::Queue, job));
+        // Places in the portion that nothing was put in.
+        (ready.len()..asked).for_each(|at| {
+            marks.end(at);
+        });
+        if !ready.is_empty() {
+            self.ready.push_back(Arc::new(Portion {
+                batch: batch.clone(),
+                marks,
+                jobs: ready.into_boxed_slice(),
+            }));
         }
-        let lane = self.lanes.0.entry(cell).or_insert_with(Lane::new);
-        if lane.stuck() >= self.sizes.per_cell {
-            return Err((Full::Quarantined, job));
-        }
-        let in_lane = lane.held.len() + lane.waiting.len();
-        if in_lane >= self.sizes.per_cell + self.sizes.per_cell_queue {
-            return Err((Full::Queue, job));
-        }
-        let ticket = self.next;
-        self.next += 1;
-        self.waiting += 1;
-        self.change(cell, |lane| lane.waiting.push_back((ticket, job)));
-        Ok(ticket)
     }
 
-    /// Whether an idle worker should be woken for what waits; counts it as told.
+    /// The cell's lane, if it takes one more job.
+    fn room(&mut self, cell: CellId) -> Result<&mut Lane<B>, Full> {
+        if self.closed {
+            return Err(Full::Closed);
+        }
+        let limit = self.sizes.queue + self.sizes.workers.saturating_sub(self.busy);
+        if self.waiting + self.open.len() * LONGEST >= limit
+            && self.waiting + self.left_open() >= limit
+        {
+            return Err(Full::Queue);
+        }
+        if self.lanes.len() >= self.sweep_at && !self.lanes.contains_key(&cell) {
+            self.sweep();
+        }
+        let lane = self.lanes.entry(cell).or_insert_with(Lane::new);
+        if lane.held.len() < self.sizes.per_cell {
+            return Ok(lane);
+        }
+        // Only now is it worth while to look at marks that others write to.
+        lane.count();
+        if lane.stuck() >= self.sizes.per_cell {
+            return Err(Full::Quarantined);
+        }
+        if lane.held.len() + lane.waiting.len() >= self.sizes.per_cell + self.sizes.per_cell_queue {
+            return Err(Full::Queue);
+        }
+        Ok(lane)
+    }
+
+    /// Lets a job wait in its cell's lane.
+    fn queue(&mut self, cell: CellId, ticket: Ticket, batch: B, at: usize) {
+        let Some(lane) = self.lanes.get_mut(&cell) else {
+            return;
+        };
+        if lane.waiting.is_empty() {
+            // From here on, whoever ends a job comes. Who ended one before is seen below.
+            self.queues.fetch_add(1, Ordering::SeqCst);
+        }
+        lane.waiting.push_back((ticket, batch, at));
+        self.waiting += 1;
+        self.let_in(cell);
+    }
+
+    /// Counts the cell's jobs anew, and makes ready what waits and has room now.
+    fn let_in(&mut self, cell: CellId) {
+        let Some(lane) = self.lanes.get_mut(&cell) else {
+            return;
+        };
+        lane.count();
+        let queued = !lane.waiting.is_empty();
+        while lane.held.len() < self.sizes.per_cell
+            && let Some((ticket, batch, at)) = lane.waiting.pop_front()
+        {
+            let marks = Arc::new(Marks::new(ticket, 1));
+            lane.held.push((Arc::clone(&marks), 0));
+            self.ready.push_back(Arc::new(Portion {
+                batch,
+                marks,
+                jobs: Box::new([(cell, at)]),
+            }));
+        }
+        if queued && lane.waiting.is_empty() {
+            self.queues.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
+    fn sweep(&mut self) {
+        self.lanes.retain(|_, lane| {
+            lane.count();
+            !lane.held.is_empty() || !lane.waiting.is_empty()
+        });
+        self.sweep_at = KEPT_LANES.max(2 * self.lanes.len());
+    }
+
+    /// Jobs in open portions that nobody has begun.
+    fn left_open(&self) -> usize {
+        let left = |(portion, _): &(Arc<Portion<B>>, usize)| portion.marks.unstarted();
+        self.open.iter().map(left).sum()
+    }
+
+    /// Whether more jobs than so many could run now, if there were workers enough.
+    fn runnable_beyond(&self, so_many: usize) -> bool {
+        let mut runnable = 0;
+        let open = self.open.iter().map(|(portion, _)| portion);
+        self.ready.iter().chain(open).any(|portion| {
+            runnable += portion.marks.unstarted();
+            runnable > so_many
+        })
+    }
+
+    /// Whether an idle worker should be woken for what waits beyond what those who watch come for; counts it as told.
     pub(crate) fn call_idle(&mut self) -> bool {
-        let wanted = self.called < self.runnable && self.called < self.idle;
+        let wanted = self.called < self.idle && self.runnable_beyond(self.called + self.watching);
         self.called += usize::from(wanted);
         wanted
     }
 
     /// Whether one more worker should be started for what waits; counts it as there.
     pub(crate) fn grow(&mut self) -> bool {
-        let at_work = self.running + self.abandoned - self.replaced;
-        let coming = self.workers.saturating_sub(at_work);
-        let starved = self.runnable > coming;
-        let wanted = !self.closed && starved && self.workers < self.sizes.workers;
+        let wanted = !self.closed
+            && self.workers < self.sizes.workers
+            && self.runnable_beyond(self.workers.saturating_sub(self.busy));
         self.workers += usize::from(wanted);
         wanted
     }
@@ -199,92 +302,144 @@ impl<J> PoolState<J> {
         self.workers -= 1;
     }
 
-    /// The next job: cells that have room take turns.
-    pub(crate) fn take(&mut self) -> Option<(CellId, Ticket, J)> {
-        let cell = self.turn.pop_front()?;
-        let (ticket, job) = self.change(cell, |lane| {
-            lane.in_turn = false;
-            let (ticket, job) = lane.waiting.pop_front()?;
-            lane.held.push(Held {
-                ticket,
-                fate: Fate::Wanted,
-            });
-            Some((ticket, job))
-        })??;
-        self.waiting -= 1;
-        self.running += 1;
-        Some((cell, ticket, job))
+    /// The next portion for a worker: one that somebody has and does not come forward with, so that what is in it is not
+    /// overtaken for ever; else one that nobody has; else whatever is left anywhere.
+    pub(crate) fn take(&mut self) -> Option<Arc<Portion<B>>> {
+        let (mut stalls, mut goes_on) = (None, None);
+        let (open, spent) = (&mut self.open, &mut self.spent);
+        open.retain_mut(|(portion, seen)| {
+            if portion.marks.unstarted() == 0 {
+                spent.push(Arc::clone(portion));
+                return false;
+            }
+            let come = portion.marks.come();
+            let found = match std::mem::replace(seen, come) == come {
+                true => &mut stalls,
+                false => &mut goes_on,
+            };
+            found.get_or_insert_with(|| Arc::clone(portion));
+            true
+        });
+        let portion = stalls.or_else(|| self.open_next()).or(goes_on)?;
+        self.busy += 1;
+        Some(portion)
     }
 
-    /// Work has returned.
-    pub(crate) fn returned(&mut self, cell: CellId, ticket: Ticket) -> After {
-        let fate = self.change(cell, |lane| {
-            let at = lane.held.iter().position(|held| held.ticket == ticket)?;
-            Some(lane.held.swap_remove(at).fate)
-        });
-        match fate.flatten() {
-            None => After::Stay,
-            Some(Fate::Wanted) => {
-                self.running -= 1;
-                After::Stay
-            }
-            Some(Fate::Stuck) => {
+    /// The portion that has been ready for longest.
+    fn open_next(&mut self) -> Option<Arc<Portion<B>>> {
+        let portion = self.ready.pop_front()?;
+        let left = portion.marks.unstarted();
+        self.waiting -= left;
+        // A single job is begun by whoever takes it, and leaves nothing to others.
+        if left > 1 {
+            self.open.push((Arc::clone(&portion), usize::MAX));
+        }
+        Some(portion)
+    }
+
+    /// A worker has come to the end of a portion. What the pool lets go of is to be dropped outside the lock.
+    pub(crate) fn put_back(&mut self, portion: &Arc<Portion<B>>) -> Vec<Arc<Portion<B>>> {
+        self.busy -= 1;
+        self.forget(portion)
+    }
+
+    /// Lets go of a portion, if nothing is left in it, and of others like it.
+    fn forget(&mut self, portion: &Arc<Portion<B>>) -> Vec<Arc<Portion<B>>> {
+        let same = |open: &(Arc<Portion<B>>, usize)| Arc::ptr_eq(&open.0, portion);
+        let at = self.open.iter().position(same);
+        if let Some(at) = at.filter(|_| portion.marks.unstarted() == 0) {
+            self.spent.push(self.open.remove(at).0);
+        }
+        std::mem::take(&mut self.spent)
+    }
+
+    /// Work has returned that was marked so.
+    pub(crate) fn returned(&mut self, cell: CellId, was: Mark) -> After {
+        self.let_in(cell);
+        match was {
+            Mark::Stuck => {
                 self.abandoned -= 1;
                 After::Stay
             }
-            Some(Fate::Replaced) => {
+            Mark::Replaced => {
                 self.abandoned -= 1;
                 self.replaced -= 1;
                 After::Leave
             }
+            Mark::Ready | Mark::Running | Mark::Gone => After::Stay,
+        }
+    }
+
+    /// A worker whose place was taken goes on with its portion, where the pool would start a worker now. Else it leaves,
+    /// and the pool's hold on the portion is to be dropped outside the lock if nothing is left in it.
+    pub(crate) fn stay_or_leave(
+        &mut self,
+        portion: &Arc<Portion<B>>,
+    ) -> Result<(), Vec<Arc<Portion<B>>>> {
+        match self.grow() {
+            true => {
+                self.busy += 1;
+                Ok(())
+            }
+            false => Err(self.forget(portion)),
         }
     }
 
     /// Nobody waits for this job any more.
-    pub(crate) fn abandon(&mut self, cell: CellId, ticket: Ticket) -> GivenUp<J> {
-        let never_began = self.change(cell, |lane| {
-            let waits = |(waiting, _): &(Ticket, J)| *waiting == ticket;
-            let at = lane.waiting.iter().position(waits)?;
-            lane.waiting.remove(at)
-        });
-        if let Some((_, job)) = never_began.flatten() {
-            self.waiting -= 1;
-            return GivenUp::NeverBegan(job);
-        }
-        let wanted = |held: &&mut Held| held.ticket == ticket && held.fate == Fate::Wanted;
-        let lane = self.lanes.0.get_mut(&cell);
-        let Some(held) = lane.and_then(|lane| lane.held.iter_mut().find(wanted)) else {
+    pub(crate) fn abandon(&mut self, cell: CellId, ticket: Ticket) -> GivenUp<B> {
+        let Some(lane) = self.lanes.get_mut(&cell) else {
             return GivenUp::Nothing;
         };
-        self.running -= 1;
-        self.abandoned += 1;
+        if let Some(at) = lane.waiting.iter().position(|(waits, ..)| *waits == ticket) {
+            let dropped = lane.waiting.remove(at).map(|(_, batch, _)| batch);
+            self.waiting -= 1;
+            if lane.waiting.is_empty() {
+                self.queues.fetch_sub(1, Ordering::SeqCst);
+            }
+            return GivenUp::NeverBegan(dropped);
+        }
+        let Some((marks, at)) = lane.find(ticket) else {
+            return GivenUp::Nothing;
+        };
+        if marks.step(at, Mark::Ready, Mark::Gone) {
+            let same = |portion: &Arc<Portion<B>>| Arc::ptr_eq(&portion.marks, &marks);
+            self.waiting -= usize::from(self.ready.iter().any(same));
+            // Its worker may have left it for others, who have nothing to come for any more.
+            let open = self.open.iter().position(|(portion, _)| same(portion));
+            let over = open.filter(|_| marks.unstarted() == 0);
+            let over = over.map(|at| self.open.remove(at).0.batch.clone());
+            self.let_in(cell);
+            return GivenUp::NeverBegan(over);
+        }
         if self.replaced >= self.sizes.max_abandoned || self.closed {
-            held.fate = Fate::Stuck;
+            if !marks.step(at, Mark::Running, Mark::Stuck) {
+                return GivenUp::Nothing;
+            }
+            self.abandoned += 1;
             return GivenUp::NotReplaced;
         }
-        held.fate = Fate::Replaced;
+        if !marks.step(at, Mark::Running, Mark::Replaced) {
+            return GivenUp::Nothing;
+        }
+        self.abandoned += 1;
         self.replaced += 1;
+        self.busy -= 1;
         GivenUp::Replace
     }
 
     /// The replacement of this job's worker could not be started. True where the worker has left meanwhile, and the pool
     /// is one short; else the worker stays in the pool after all.
     pub(crate) fn not_replaced(&mut self, cell: CellId, ticket: Ticket) -> bool {
-        let held = self.lanes.0.get_mut(&cell).and_then(|lane| {
-            let stuck = |held: &&mut Held| held.ticket == ticket && held.fate == Fate::Replaced;
-            lane.held.iter_mut().find(stuck)
-        });
-        match held {
-            Some(held) => {
-                held.fate = Fate::Stuck;
+        let held = self.lanes.get(&cell).and_then(|lane| lane.find(ticket));
+        let stays = held.is_some_and(|(marks, at)| marks.step(at, Mark::Replaced, Mark::Stuck));
+        match stays {
+            true => {
                 self.replaced -= 1;
-                false
+                self.busy += 1;
             }
-            None => {
-                self.workers -= 1;
-                true
-            }
+            false => self.workers -= 1,
         }
+        !stays
     }
 
     /// A worker begins to wait for work.
@@ -298,79 +453,46 @@ impl<J> PoolState<J> {
         self.called = self.called.saturating_sub(1).min(self.idle);
     }
 
+    /// A worker looks out for work for a moment, and then takes what there is.
+    pub(crate) fn begin_watch(&mut self) {
+        self.watching += 1;
+    }
+
+    /// It has looked.
+    pub(crate) fn end_watch(&mut self) {
+        self.watching -= 1;
+    }
+
     /// A worker ends because the pool is closed.
     pub(crate) fn leave(&mut self) {
         self.workers -= 1;
     }
 
     /// Takes nothing more, and hands out what waited.
-    pub(crate) fn close(&mut self) -> Vec<J> {
+    pub(crate) fn close(&mut self) -> LeftOver<B> {
         self.closed = true;
-        self.turn.clear();
-        self.runnable = 0;
         self.waiting = 0;
-        let mut dropped = Vec::new();
-        self.lanes.0.retain(|_, lane| {
-            lane.in_turn = false;
-            dropped.extend(lane.waiting.drain(..).map(|(_, job)| job));
+        let mut jobs = Vec::new();
+        let open = self.open.drain(..).map(|(portion, _)| portion);
+        let portions: Vec<_> = self.ready.drain(..).chain(open).collect();
+        for portion in &portions {
+            for (at, (_, number)) in portion.jobs.iter().enumerate() {
+                if portion.marks.step(at, Mark::Ready, Mark::Gone) {
+                    jobs.push((portion.batch.clone(), *number));
+                }
+            }
+        }
+        self.lanes.retain(|_, lane| {
+            if !lane.waiting.is_empty() {
+                self.queues.fetch_sub(1, Ordering::SeqCst);
+            }
+            jobs.extend(lane.waiting.drain(..).map(|(_, batch, at)| (batch, at)));
+            lane.count();
             !lane.held.is_empty()
         });
-        dropped
-    }
-
-    /// Changes a lane and keeps what follows from it: what could run, whether the lane is in the turn, whether it is
-    /// needed at all.
-    fn change<R>(&mut self, cell: CellId, change: impl FnOnce(&mut Lane<J>) -> R) -> Option<R> {
-        let lane = self.lanes.0.get_mut(&cell)?;
-        let (before, was_lined_up) = (lane.runnable(self.sizes.per_cell), lane.in_turn);
-        let result = change(lane);
-        let now = lane.runnable(self.sizes.per_cell);
-        self.runnable = self.runnable + now - before;
-        if now > 0 && !lane.in_turn {
-            lane.in_turn = true;
-            self.turn.push_back(cell);
-        } else if now == 0 && was_lined_up && lane.in_turn {
-            lane.in_turn = false;
-            self.turn.retain(|lined_up| *lined_up != cell);
-        }
-        let idle = lane.held.is_empty() && lane.waiting.is_empty();
-        if idle && self.lanes.0.len() > KEPT_LANES {
-            self.lanes.0.remove(&cell);
-        }
-        Some(result)
-    }
-}
-
-impl<J> Lane<J> {
-    fn new() -> Self {
-        Self {
-            held: Vec::new(),
-            waiting: VecDeque::new(),
-            in_turn: false,
+        LeftOver {
+            jobs,
+            _portions: portions,
         }
     }
-
-    fn stuck(&self) -> usize {
-        let stuck = |held: &&Held| held.fate != Fate::Wanted;
-        self.held.iter().filter(stuck).count()
-    }
-
-    fn runnable(&self, per_cell: usize) -> usize {
-        self.waiting
-            .len()
-            .min(per_cell.saturating_sub(self.held.len()))
-    }
 }
-
-impl<J: std::hash::Hash> std::hash::Hash for Lanes<J> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        let mut ids: Vec<_> = self.0.iter().collect();
-        ids.sort_unstable_by_key(|(id, _)| **id);
-        ids.hash(state);
-    }
-}
-
-// By its path, so that the model test finds it too.
-#[cfg(test)]
-#[path = "state/tests.rs"]
-mod tests;

@@ -1,0 +1,112 @@
+//! A piece of blocking work, and what a worker keeps from one piece to the next. It says nothing of where the work waits.
+//!
+//! The works of one scatter are parts of one batch: no part has memory of its own, and a worker that comes to a second part
+//! of the same batch has its own copies of what all parts share, so that no two processors write to the same counts.
+
+use std::any::Any;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// A piece of blocking work. Dropped without being run where it will never run; what it held is freed then.
+pub struct Job {
+    batch: Arc<dyn Batch>,
+    at: usize,
+    /// Whether nobody else has taken charge of it.
+    ours: bool,
+}
+
+/// Works that share everything but their number. Each number is run or discarded, once.
+pub(crate) trait Batch: Send + Sync {
+    /// Runs the work of this number.
+    fn run(&self, at: usize, desk: &mut Desk);
+    /// The work of this number will never run.
+    fn discard(&self, at: usize);
+}
+
+/// One work by itself.
+struct Alone(Mutex<Option<Box<dyn FnOnce() + Send>>>);
+
+impl Alone {
+    fn take(&self) -> Option<Box<dyn FnOnce() + Send>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Batch for Alone {
+    fn run(&self, _at: usize, desk: &mut Desk) {
+        desk.clear();
+        if let Some(work) = self.take() {
+            work();
+        }
+    }
+
+    fn discard(&self, _at: usize) {
+        drop(self.take());
+    }
+}
+
+impl Job {
+    /// A job that calls this once.
+    pub fn new(work: impl FnOnce() + Send + 'static) -> Self {
+        Self::part(Arc::new(Alone(Mutex::new(Some(Box::new(work))))), 0)
+    }
+
+    /// One work of a batch.
+    pub(crate) fn part(batch: Arc<dyn Batch>, at: usize) -> Self {
+        Self {
+            batch,
+            at,
+            ours: true,
+        }
+    }
+
+    /// The batch, and the number in it. Whoever has them runs the work or discards it.
+    pub(crate) fn into_parts(mut self) -> (Arc<dyn Batch>, usize) {
+        self.ours = false;
+        (Arc::clone(&self.batch), self.at)
+    }
+
+    /// Runs it.
+    pub fn run(self) {
+        let (batch, at) = self.into_parts();
+        batch.run(at, &mut Desk::default());
+    }
+}
+
+impl Drop for Job {
+    fn drop(&mut self) {
+        if self.ours {
+            self.batch.discard(self.at);
+        }
+    }
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Job")
+    }
+}
+
+/// What one worker keeps between the jobs that it runs in a row. To be cleared when it has nothing to run.
+#[derive(Default)]
+pub(crate) struct Desk {
+    /// When the job before ended, which is when the next begins.
+    pub(crate) last: Option<Instant>,
+    /// The worker's own copies of what the batch shares; the batch knows its own.
+    pub(crate) own: Option<Box<dyn Any + Send>>,
+    /// The batch that was served last, by an address that is never followed.
+    pub(crate) served: usize,
+}
+
+impl Desk {
+    /// Forgets everything. What it kept is dropped here, so not under anybody's lock.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether it keeps nothing.
+    #[cfg(feature = "thread")]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.last.is_none() && self.own.is_none()
+    }
+}

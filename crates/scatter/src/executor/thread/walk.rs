@@ -1,0 +1,426 @@
+//! A walk through every state that a small pool can get into, whatever the order of events: submissions to two cells,
+//! alone and together, workers that take, begin, end, sleep and wake, callers that give up, threads that do not start. Each
+//! step that the pool takes without its lock is an event of its own.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use cells::CellId;
+use uuid::Uuid;
+
+use super::lane::Lane;
+use super::policy::ThreadPolicy;
+use super::portion::{Mark, Marks, Portion, Ticket};
+use super::state::{After, GivenUp, PoolState};
+
+/// A pool, what its threads are doing, and how much may still be submitted.
+struct World {
+    pool: PoolState<()>,
+    threads: Vec<Thread>,
+    /// Jobs whose callers still wait.
+    wanted: Vec<(CellId, Ticket)>,
+    left: usize,
+}
+
+type Work = Arc<Portion<()>>;
+
+enum Thread {
+    Free,
+    /// Looks out for a moment.
+    Watches,
+    Asleep,
+    /// Has a portion, and is between two jobs of it.
+    In(Work),
+    At(Work, usize),
+    /// The job's mark says that it has ended; it was this.
+    Ended(Work, usize, Mark),
+}
+
+fn cell(n: u128) -> CellId {
+    CellId::new(Uuid::from_u128(n))
+}
+
+/// Makes copies that share what the originals share.
+#[derive(Default)]
+struct Copies {
+    marks: HashMap<Ticket, Arc<Marks>>,
+    portions: HashMap<Ticket, Work>,
+}
+
+impl Copies {
+    fn marks(&mut self, marks: &Arc<Marks>) -> Arc<Marks> {
+        let copy = || Arc::new(marks.copy());
+        Arc::clone(self.marks.entry(marks.ticket(0)).or_insert_with(copy))
+    }
+
+    fn portion(&mut self, portion: &Work) -> Work {
+        let marks = self.marks(&portion.marks);
+        let copy = || {
+            Arc::new(Portion {
+                batch: (),
+                marks,
+                jobs: portion.jobs.clone(),
+            })
+        };
+        let known = self.portions.entry(portion.marks.ticket(0));
+        Arc::clone(known.or_insert_with(copy))
+    }
+
+    fn lane(&mut self, lane: &Lane<()>) -> Lane<()> {
+        Lane {
+            held: lane
+                .held
+                .iter()
+                .map(|(marks, at)| (self.marks(marks), *at))
+                .collect(),
+            waiting: lane.waiting.clone(),
+        }
+    }
+
+    fn thread(&mut self, thread: &Thread) -> Thread {
+        match thread {
+            Thread::Free => Thread::Free,
+            Thread::Watches => Thread::Watches,
+            Thread::Asleep => Thread::Asleep,
+            Thread::In(work) => Thread::In(self.portion(work)),
+            Thread::At(work, at) => Thread::At(self.portion(work), *at),
+            Thread::Ended(work, at, was) => Thread::Ended(self.portion(work), *at, *was),
+        }
+    }
+}
+
+impl Clone for World {
+    fn clone(&self) -> Self {
+        let (mut copies, pool) = (Copies::default(), &self.pool);
+        let (lanes, open) = (pool.lanes.iter(), pool.open.iter());
+        let queues = AtomicUsize::new(pool.queues.load(Ordering::SeqCst));
+        Self {
+            pool: PoolState {
+                lanes: lanes.map(|(id, lane)| (*id, copies.lane(lane))).collect(),
+                ready: pool.ready.iter().map(|one| copies.portion(one)).collect(),
+                open: open
+                    .map(|(one, seen)| (copies.portion(one), *seen))
+                    .collect(),
+                spent: pool.spent.iter().map(|one| copies.portion(one)).collect(),
+                queues: Arc::new(queues),
+                ..*pool
+            },
+            threads: self.threads.iter().map(|one| copies.thread(one)).collect(),
+            wanted: self.wanted.clone(),
+            left: self.left,
+        }
+    }
+}
+
+impl World {
+    fn new(policy: &ThreadPolicy, jobs: usize) -> Self {
+        let mut pool = PoolState::new(policy, Arc::default());
+        pool.start_first();
+        Self {
+            pool,
+            threads: vec![Thread::Free],
+            wanted: Vec::new(),
+            left: jobs,
+        }
+    }
+
+    /// What tells this world from others; which thread does what is all the same.
+    fn key(&self) -> Vec<u64> {
+        let pool = &self.pool;
+        let counts = [
+            pool.waiting,
+            pool.workers,
+            pool.busy,
+            pool.idle,
+            pool.watching,
+            pool.called,
+            pool.abandoned,
+            pool.replaced,
+            self.left,
+        ];
+        let mut key: Vec<u64> = counts.iter().map(|count| *count as u64).collect();
+        key.push(pool.next);
+        key.extend(pool.ready.iter().flat_map(|portion| portion.marks.key()));
+        key.push(u64::MAX);
+        for (portion, seen) in &pool.open {
+            key.extend(portion.marks.key());
+            key.push(*seen as u64);
+        }
+        for id in [cell(1), cell(2)] {
+            key.push(u64::MAX);
+            if let Some(lane) = pool.lanes.get(&id) {
+                key.extend(lane.held.iter().map(|(marks, at)| marks.ticket(*at)));
+                key.push(u64::MAX);
+                key.extend(lane.waiting.iter().map(|(ticket, ..)| *ticket));
+            }
+        }
+        let mut threads: Vec<[u64; 7]> = self.threads.iter().map(Thread::key).collect();
+        threads.sort_unstable();
+        key.extend(threads.into_iter().flatten());
+        let mut wanted: Vec<u64> = self.wanted.iter().map(|(_, ticket)| *ticket).collect();
+        wanted.sort_unstable();
+        key.extend(wanted);
+        key
+    }
+
+    /// All worlds one event away.
+    fn next(&self) -> Vec<Self> {
+        let mut worlds = Vec::new();
+        for cells in [&[cell(1)][..], &[cell(2)], &[cell(1), cell(2)]] {
+            worlds.extend((self.left >= cells.len()).then(|| self.submit(cells)));
+        }
+        for at in 0..self.threads.len() {
+            let mut world = self.clone();
+            world.step(at);
+            worlds.push(world);
+        }
+        for at in 0..self.wanted.len() {
+            worlds.extend(self.give_up(at));
+        }
+        worlds
+    }
+
+    fn submit(&self, cells: &[CellId]) -> Self {
+        let mut world = self.clone();
+        world.left -= cells.len();
+        let mut results = Vec::new();
+        world
+            .pool
+            .submit(&(), cells.iter().map(|id| (*id, 0)), &mut results);
+        for (id, result) in cells.iter().zip(results) {
+            world.wanted.extend(result.ok().map(|ticket| (*id, ticket)));
+        }
+        world.call();
+        world
+    }
+
+    /// What follows wherever work may have come.
+    fn call(&mut self) {
+        while self.pool.call_idle() {
+            let asleep = |one: &&mut Thread| matches!(one, Thread::Asleep);
+            if let Some(thread) = self.threads.iter_mut().find(asleep) {
+                *thread = Thread::Free;
+                self.pool.end_idle();
+            }
+        }
+        while self.pool.grow() {
+            self.threads.push(Thread::Free);
+        }
+    }
+
+    fn step(&mut self, at: usize) {
+        let after = match std::mem::replace(&mut self.threads[at], Thread::Free) {
+            Thread::Free => self.take().unwrap_or_else(|| {
+                self.pool.begin_watch();
+                Thread::Watches
+            }),
+            Thread::Watches => {
+                self.pool.end_watch();
+                self.take().unwrap_or_else(|| {
+                    self.pool.begin_idle();
+                    Thread::Asleep
+                })
+            }
+            // A wake-up out of nothing.
+            Thread::Asleep => {
+                self.pool.end_idle();
+                Thread::Free
+            }
+            Thread::In(work) => match work.marks.claim() {
+                Some(job) => Thread::At(work, job),
+                None => {
+                    self.pool.put_back(&work);
+                    Thread::Free
+                }
+            },
+            Thread::At(work, job) => {
+                let ticket = work.marks.ticket(job);
+                self.wanted.retain(|(_, wanted)| *wanted != ticket);
+                let was = work.marks.end(job);
+                Thread::Ended(work, job, was)
+            }
+            Thread::Ended(work, job, was) => {
+                let queues = self.pool.queues.load(Ordering::SeqCst) > 0;
+                let stays = !(was != Mark::Running || queues)
+                    || self.pool.returned(work.jobs[job].0, was) == After::Stay
+                    || self.pool.stay_or_leave(&work).is_ok();
+                if stays {
+                    self.threads[at] = Thread::In(work);
+                } else {
+                    self.threads.remove(at);
+                }
+                if was != Mark::Running || queues {
+                    self.call();
+                }
+                return;
+            }
+        };
+        self.threads[at] = after;
+    }
+
+    fn take(&mut self) -> Option<Thread> {
+        self.pool.take().map(Thread::In)
+    }
+
+    /// Giving up, with a replacement that starts, and one that does not.
+    fn give_up(&self, at: usize) -> Vec<Self> {
+        let mut world = self.clone();
+        let (id, ticket) = world.wanted.remove(at);
+        let replace = matches!(world.pool.abandon(id, ticket), GivenUp::Replace);
+        world.call();
+        if !replace {
+            return vec![world];
+        }
+        let mut fails = world.clone();
+        fails.pool.not_replaced(id, ticket);
+        world.threads.push(Thread::Free);
+        vec![world, fails]
+    }
+
+    fn count(&self, what: impl Fn(&Thread) -> bool) -> usize {
+        self.threads.iter().filter(|one| what(one)).count()
+    }
+
+    fn check(&self, policy: &ThreadPolicy) {
+        let (pool, stats) = (&self.pool, self.pool.stats());
+        let asleep = self.count(|one| matches!(one, Thread::Asleep));
+        let engaged =
+            self.count(|one| matches!(one, Thread::In(_) | Thread::At(..) | Thread::Ended(..)));
+        assert_eq!(pool.threads(), self.threads.len());
+        assert_eq!(pool.busy + pool.replaced, engaged);
+        assert_eq!(stats.idle, asleep);
+        assert_eq!(
+            pool.watching,
+            self.count(|one| matches!(one, Thread::Watches))
+        );
+        assert!(stats.workers <= policy.workers);
+        assert!(pool.replaced <= policy.max_abandoned);
+        let unstarted = |portion: &Work| portion.marks.unstarted();
+        let queued: usize = pool.lanes.values().map(|lane| lane.waiting.len()).sum();
+        let ready: usize = pool.ready.iter().map(unstarted).sum();
+        assert_eq!(pool.waiting, queued + ready);
+        let queues = pool.lanes.values().filter(|lane| !lane.waiting.is_empty());
+        assert_eq!(pool.queues.load(Ordering::SeqCst), queues.count());
+        // Work that could run has somebody who comes for it, or everybody is at work.
+        let open: usize = pool.open.iter().map(|(one, _)| unstarted(one)).sum();
+        let come = self.count(|one| !matches!(one, Thread::Asleep | Thread::At(..)));
+        assert!(
+            ready + open <= come + pool.called || asleep == pool.called,
+            "work that nobody comes for"
+        );
+        for id in [cell(1), cell(2)] {
+            let here = |one: &Thread| matches!(one, Thread::At(work, at) if work.jobs[*at].0 == id);
+            assert!(self.count(here) <= policy.per_cell);
+        }
+    }
+
+    /// Lets everything come to its end: all work returns, nobody gives up any more.
+    fn settle(&self, policy: &ThreadPolicy) {
+        let mut world = self.clone();
+        for _ in 0..400 {
+            let awake = |one: &Thread| !matches!(one, Thread::Asleep);
+            match world.threads.iter().position(awake) {
+                Some(at) => world.step(at),
+                None => break,
+            }
+        }
+        world.check(policy);
+        let stats = world.pool.stats();
+        assert_eq!((stats.waiting, stats.running, stats.abandoned), (0, 0, 0));
+        assert_eq!(stats.workers, world.threads.len());
+        assert!(stats.workers >= 1, "a pool without workers");
+        assert!(
+            world.pool.ready.is_empty()
+                && world.pool.open.is_empty()
+                && world.pool.spent.is_empty()
+        );
+        let marks = world.pool.lanes.values().flat_map(|lane| &lane.held);
+        for (marks, at) in marks {
+            assert_eq!(marks.mark(*at), Mark::Gone);
+        }
+    }
+}
+
+impl Thread {
+    fn key(&self) -> [u64; 7] {
+        let key = |kind, work: &Work, at: usize, was| {
+            let [first, next, marks] = work.marks.key();
+            [
+                kind,
+                first,
+                next,
+                marks,
+                work.jobs.len() as u64,
+                at as u64,
+                was,
+            ]
+        };
+        match self {
+            Self::Free => [0; 7],
+            Self::Watches => [1; 7],
+            Self::Asleep => [2; 7],
+            Self::In(work) => key(3, work, 0, 0),
+            Self::At(work, at) => key(4, work, *at, 0),
+            Self::Ended(work, at, was) => key(5, work, *at, *was as u64),
+        }
+    }
+}
+
+fn walk(policy: &ThreadPolicy, jobs: usize) -> usize {
+    let mut seen = HashSet::new();
+    let mut open = vec![World::new(policy, jobs)];
+    while let Some(world) = open.pop() {
+        if !seen.insert(world.key()) {
+            continue;
+        }
+        world.check(policy);
+        world.settle(policy);
+        open.extend(world.next());
+    }
+    seen.len()
+}
+
+#[test]
+fn every_reachable_state_keeps_its_counts_and_can_come_to_rest() {
+    let policy = |workers, per_cell, max_abandoned| ThreadPolicy {
+        workers,
+        queue: 2,
+        per_cell,
+        per_cell_queue: 1,
+        max_abandoned,
+    };
+    let mut states = 0;
+    for (workers, per_cell, cap, jobs) in [
+        (1, 1, 1, 3),
+        (2, 1, 1, 3),
+        (2, 2, 1, 2),
+        (2, 1, 0, 3),
+        (1, 2, 2, 3),
+    ] {
+        states += walk(&policy(workers, per_cell, cap), jobs);
+    }
+    assert!(states > 1_000, "only {states} states");
+}
+
+#[test]
+fn what_a_hung_worker_has_not_begun_is_not_overtaken_for_ever() {
+    let mut pool = PoolState::new(&ThreadPolicy::default(), Arc::default());
+    let submit = |pool: &mut PoolState<()>, cells: &[u128]| {
+        let jobs = cells.iter().map(|n| (cell(*n), 0));
+        pool.submit(&(), jobs, &mut Vec::new());
+    };
+    submit(&mut pool, &[1, 2]);
+    let hangs = pool.take().unwrap();
+    assert_eq!(hangs.marks.claim(), Some(0));
+    // There is always something newer.
+    let mut taken = 0;
+    while hangs.marks.unstarted() > 0 {
+        submit(&mut pool, &[3, 4]);
+        let portion = pool.take().unwrap();
+        while portion.marks.claim().is_some() {}
+        pool.put_back(&portion);
+        taken += 1;
+        assert!(taken < 3, "it is overtaken by whatever comes");
+    }
+}

@@ -1,0 +1,156 @@
+//! The works of one blocking scatter as one batch: what they share is here once, and each finds its own by its number. It
+//! runs on whichever thread calls it and waits for nothing but the work.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use cells::{CellConnector, CellError};
+use context::RequestContext;
+
+use crate::executor::job::{Batch, Desk};
+use crate::flight::{Shared, panicked, untargeted};
+use crate::isolation::Permit;
+use crate::ledger::{Ledger, Watch};
+use crate::outcome::Outcome;
+use crate::seat::Seat;
+use crate::task::CellTask;
+
+/// What the works of one blocking scatter share.
+pub(crate) struct Party<C: CellConnector, W, T> {
+    pub(crate) ledger: Arc<Ledger<T>>,
+    pub(crate) shared: Shared<C, W>,
+    watch: Arc<dyn Watch>,
+    /// Put down before its work is submitted; empty where there are none.
+    permits: Box<[Mutex<Option<Permit>>]>,
+}
+
+/// One worker's copies of what its works hand out, once it comes to a second work of the same batch. Their counts are
+/// touched by this worker alone.
+struct Own<T> {
+    ledger: Arc<Ledger<T>>,
+    request: RequestContext,
+    watch: Arc<dyn Watch>,
+}
+
+impl<C: CellConnector, W, T: Send + 'static> Party<C, W, T> {
+    pub(crate) fn new(ledger: Ledger<T>, shared: Shared<C, W>, with_permits: bool) -> Self {
+        let ledger = Arc::new(ledger);
+        let permits = if with_permits { ledger.len() } else { 0 };
+        Self {
+            watch: Arc::clone(&ledger) as Arc<dyn Watch>,
+            ledger,
+            shared,
+            permits: (0..permits).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Keeps the permit of a work that is about to be submitted.
+    pub(crate) fn keep(&self, at: usize, permit: Option<Permit>) {
+        if let (Some(place), Some(permit)) = (self.permits.get(at), permit) {
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+        }
+    }
+
+    fn seat(&self, at: usize) -> Seat<T, &Ledger<T>> {
+        let place = self.permits.get(at);
+        let permit =
+            place.and_then(|place| place.lock().unwrap_or_else(PoisonError::into_inner).take());
+        Seat::new(&*self.ledger, at, permit)
+    }
+
+    /// The worker's own copies; none before its second work here.
+    fn own<'d>(
+        &self,
+        own: &'d mut Option<Box<dyn Any + Send>>,
+        served: &mut usize,
+    ) -> Option<&'d Own<T>> {
+        let kept = own.as_ref().and_then(|own| own.downcast_ref::<Own<T>>());
+        if !kept.is_some_and(|kept| Arc::ptr_eq(&kept.ledger, &self.ledger)) {
+            *own = None;
+            let here = Arc::as_ptr(&self.ledger).addr();
+            if std::mem::replace(served, here) != here {
+                return None;
+            }
+            let ledger = Arc::clone(&self.ledger);
+            *own = Some(Box::new(Own {
+                watch: Arc::new(Arc::clone(&ledger)) as Arc<dyn Watch>,
+                // The same deadline: a copy of the request in memory of its own.
+                request: self.shared.request.with_deadline(self.shared.deadline),
+                ledger,
+            }));
+        }
+        own.as_ref()?.downcast_ref()
+    }
+}
+
+impl<C, W, T, X> Batch for Party<C, W, T>
+where
+    C: CellConnector,
+    W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync + 'static,
+    T: Send + 'static,
+    X: Into<CellError>,
+{
+    fn run(&self, at: usize, desk: &mut Desk) {
+        let Desk { last, own, served } = desk;
+        let (request, watch) = match self.own(own, served) {
+            Some(own) => (&own.request, &own.watch),
+            None => (&self.shared.request, &self.watch),
+        };
+        let now = last.take().unwrap_or_else(|| self.ledger.now());
+        *last = self.ask(self.seat(at), request, watch, now);
+    }
+
+    fn discard(&self, at: usize) {
+        drop(self.seat(at));
+    }
+}
+
+impl<C, W, T, X> Party<C, W, T>
+where
+    C: CellConnector,
+    W: Fn(CellTask<C>) -> Result<T, X>,
+    T: Send + 'static,
+    X: Into<CellError>,
+{
+    /// Asks one cell. Gives the time of its end, where it came to one.
+    fn ask(
+        &self,
+        mut seat: Seat<T, &Ledger<T>>,
+        request: &RequestContext,
+        watch: &Arc<dyn Watch>,
+        now: Instant,
+    ) -> Option<Instant> {
+        let shared = &self.shared;
+        let cell = self.ledger.cell(seat.at())?;
+        if !seat.begin(now) {
+            return None;
+        }
+        let targeted = match shared.cells.target(request, cell) {
+            Ok(targeted) => targeted,
+            Err(error) => {
+                let outcome = untargeted(seat.label(), error);
+                return Some(seat.fill(outcome));
+            }
+        };
+        if !seat.targeted() {
+            return None;
+        }
+        let deadline = shared.deadline_from(|| seat.now());
+        let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
+        let outcome = loop {
+            let task = CellTask::new(targeted, deadline, Arc::clone(watch), seat.at());
+            let error = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
+                Ok(Ok(value)) => break Outcome::Answered(value),
+                Ok(Err(error)) => error.into(),
+                Err(panic) => break panicked(seat.label(), &*panic),
+            };
+            match seat.next_try(&error, shared.effect, spare.as_ref()) {
+                Some(again) => targeted = again,
+                None => break seat.failed(deadline, &error),
+            }
+        };
+        Some(seat.fill(outcome))
+    }
+}

@@ -16,8 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 
 const CELLS: usize = 8;
 const BUDGET: Duration = Duration::from_millis(250);
-/// How much later than its budget a report may be, on a machine that others use too.
-const GRACE: Duration = Duration::from_millis(250);
+/// How much later than its budget a report may be, on a machine that others use too. Who hangs here hangs for good.
+const GRACE: Duration = Duration::from_secs(5);
 
 fn runtime() -> Arc<Runtime> {
     Arc::new(

@@ -187,7 +187,7 @@ async fn a_budget_ends_a_call_and_the_server_works_on() {
         .unwrap_err();
     assert_eq!(class(error), ErrorClass::Timeout);
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(5),
         "{:?}",
         begun.elapsed()
     );

@@ -114,7 +114,7 @@ async fn the_budget_covers_the_whole_stream() {
         .await;
     assert_eq!(error_of(rows.unwrap()).await, ErrorClass::Timeout);
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(5),
         "{:?}",
         begun.elapsed()
     );
@@ -146,7 +146,7 @@ async fn a_dropped_stream_frees_its_connection_at_once() {
     let begun = Instant::now();
     is_usable(&db).await;
     assert!(
-        begun.elapsed() < Duration::from_secs(2),
+        begun.elapsed() < Duration::from_secs(5),
         "{:?}",
         begun.elapsed()
     );

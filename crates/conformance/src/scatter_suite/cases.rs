@@ -18,8 +18,9 @@ use crate::fakes::{FailingConnector, FakeCloud, FakeDatabase, Gate, StallingConn
 const AMPLE: Duration = Duration::from_secs(30);
 /// For cases that wait for the end: everything that does not hang has ended long before.
 const SHORT: Duration = Duration::from_millis(400);
-/// How much later than its budget a report may be, on a machine that others use too.
-const GRACE: Duration = Duration::from_millis(300);
+/// How much later than its budget a report may be, on a machine that others use too: far less than [`AMPLE`], so that a
+/// report which waits for a hung cell is seen all the same. How late it really is, is a benchmark's business.
+const GRACE: Duration = Duration::from_secs(5);
 
 use OutcomeKind::{Answered, Failed, Rejected, TimedOut as Late};
 

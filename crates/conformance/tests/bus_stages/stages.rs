@@ -1,4 +1,4 @@
-//! The stages of a call, and every fault at each of them.
+//! The stages of everything that a bus is asked for, and every fault at each of them.
 
 use std::time::{Duration, Instant};
 
@@ -38,10 +38,15 @@ const FAULTS: [Fault; 5] = [
     Fault::HalfClose,
 ];
 
+/// Those of the broker's port.
+const DOOR: [Fault; 2] = [Fault::Refuse, Fault::Ignore];
+
 /// What the proxy listens for: in the request behind everything else, and in the answer.
 const MARK: &str = "stage-mark";
 const HALF: &str = "half-way";
 const END: &str = "at-its-end";
+/// A topic that nobody serves but who is broken while he begins to.
+const ANOTHER: &str = "stage-topic";
 
 /// An argument that comes back in several pieces.
 fn long() -> Value {
@@ -67,17 +72,58 @@ async fn call(bus: &CellBus, deadline: Deadline) -> Result<Value, CallError> {
         .await
 }
 
-/// The moments of a call, from the first byte to the last.
-fn stages(broker: &Broker) -> Vec<(&'static str, Vec<Step>)> {
-    let asked = || Step::ClientSays(MARK.into());
-    vec![
-        ("greeting", Vec::new()),
-        ("auth", vec![broker.logging_in.clone()]),
-        ("request sent", vec![asked()]),
-        ("first byte", vec![asked(), Step::ServerBytes(1)]),
-        ("mid reply", vec![Step::ServerSays(HALF.into())]),
-        ("end", vec![Step::ServerSays(END.into())]),
-    ]
+/// What is under way when its connection breaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Call,
+    Cast,
+    Check,
+    Serve,
+}
+
+impl Work {
+    async fn ask(self, bus: &CellBus, deadline: Deadline) -> Result<(), CallError> {
+        match self {
+            Self::Call => {
+                let answer = call(bus, deadline).await?;
+                // Perhaps over another connection, and whole all the same.
+                assert_eq!(answer, long());
+            }
+            Self::Cast => {
+                let args = json!({"mark": MARK});
+                let request = RpcRequest::new("note", args.as_object().unwrap().clone());
+                let host = BusTarget::server("compute", "host1");
+                bus.cast(host, request, deadline).await?;
+            }
+            Self::Check => bus.check(deadline).await?,
+            Self::Serve => {
+                let service = Service::new("other");
+                drop(bus.serve(ANOTHER, "other", service, deadline).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Its moments, from the first byte to the last.
+    fn stages(self, broker: &Broker) -> Vec<(&'static str, Vec<Step>)> {
+        let asked = || Step::ClientSays(MARK.into());
+        let mut stages = vec![
+            ("greeting", Vec::new()),
+            ("auth", vec![broker.logging_in.clone()]),
+        ];
+        match self {
+            Self::Call => stages.extend([
+                ("request sent", vec![asked()]),
+                ("first byte", vec![asked(), Step::ServerBytes(1)]),
+                ("mid reply", vec![Step::ServerSays(HALF.into())]),
+                ("end", vec![Step::ServerSays(END.into())]),
+            ]),
+            Self::Cast => stages.push(("request sent", vec![asked()])),
+            Self::Check => {}
+            Self::Serve => stages.push(("queue asked for", vec![Step::ClientSays(ANOTHER.into())])),
+        }
+        stages
+    }
 }
 
 pub(crate) async fn suite(broker: &Broker) {
@@ -98,23 +144,25 @@ pub(crate) async fn suite(broker: &Broker) {
     let settled = settled(broker.port).await;
 
     let (mut worst, mut slowest) = (Duration::ZERO, Duration::ZERO);
-    for (stage, steps) in stages(broker) {
-        for fault in FAULTS {
-            let what = format!("{fault:?} at {stage}");
-            let late = strike(&proxy, &url, &what, fault, &steps, &mut slowest).await;
-            worst = worst.max(late);
+    let mut struck = 0;
+    for work in [Work::Call, Work::Cast, Work::Check, Work::Serve] {
+        let mut stages = work.stages(broker);
+        stages.push(("door", Vec::new()));
+        for (stage, steps) in stages {
+            let what = format!("{work:?}, {stage}");
+            let faults: &[Fault] = if stage == "door" { &DOOR } else { &FAULTS };
+            for &fault in faults {
+                let what = format!("{what}, {fault:?}");
+                let late = strike(&proxy, &url, work, &what, fault, &steps, &mut slowest).await;
+                worst = worst.max(late);
+                struck += 1;
+            }
+            // Of all together: closing what is silent takes its time.
+            nothing_but(settled, broker.port, &what).await;
         }
-        // Of all five together: closing what is silent takes its time.
-        nothing_but(settled, broker.port, stage).await;
     }
-    for fault in [Fault::Refuse, Fault::Ignore] {
-        let what = format!("{fault:?}");
-        let late = strike(&proxy, &url, &what, fault, &[], &mut slowest).await;
-        worst = worst.max(late);
-    }
-    nothing_but(settled, broker.port, "the door").await;
-    // Each call after a fault was, if not more than that.
-    assert!(service.count("echo") > FAULTS.len() * stages(broker).len());
+    // There is a call after each fault, if not more than that.
+    assert!(service.count("echo") > struck);
     say(&format!(
         "latest report {worst:?} after its budget, used again after {slowest:?} at most"
     ));
@@ -141,23 +189,24 @@ fn bus_error(error: CallError, what: &str) -> CellError {
     }
 }
 
-/// Breaks the connection of one call and says how late the report of it was.
+/// Breaks the connection of one work and says how late the report of it was.
 async fn strike(
     proxy: &FaultProxy,
     url: &SecretText,
+    work: Work,
     what: &str,
     fault: Fault,
     steps: &[Step],
     slowest: &mut Duration,
 ) -> Duration {
-    let door = matches!(fault, Fault::Refuse | Fault::Ignore);
+    let door = DOOR.contains(&fault);
     let mut budget = Duration::from_millis(300);
     for _ in 0..TRIES {
         let bus = open(url);
         proxy.inflict(fault, steps).await.unwrap();
         let struck = proxy.struck();
         let begun = Instant::now();
-        let asked = call(&bus, Deadline::after(budget)).await;
+        let asked = work.ask(&bus, Deadline::after(budget)).await;
         let took = begun.elapsed();
         proxy.heal().await.unwrap();
         let was_struck = door || proxy.struck() > struck;
@@ -168,23 +217,19 @@ async fn strike(
             budget *= 2;
             continue;
         }
-        match asked {
-            // Over another connection: the answer is still there.
-            Ok(answer) => assert_eq!(answer, long(), "{what}"),
-            Err(error) => {
-                let error = bus_error(error, what);
-                let class = error.class();
-                let expected = [
-                    ErrorClass::Timeout,
-                    ErrorClass::Unreachable,
-                    ErrorClass::Decode,
-                ];
-                assert!(
-                    expected.contains(&class),
-                    "{what}: {class:?}: {}",
-                    error.detail()
-                );
-            }
+        if let Err(error) = asked {
+            let error = bus_error(error, what);
+            let class = error.class();
+            let expected = [
+                ErrorClass::Timeout,
+                ErrorClass::Unreachable,
+                ErrorClass::Decode,
+            ];
+            assert!(
+                expected.contains(&class),
+                "{what}: {class:?}: {}",
+                error.detail()
+            );
         }
         let late = took.saturating_sub(budget);
         if late <= LATE {

@@ -82,10 +82,10 @@ enum Work {
 }
 
 impl Work {
-    async fn ask(self, bus: &CellBus, deadline: Deadline) -> Result<(), CallError> {
+    async fn ask(self, bus: &CellBus, deadline: Deadline) -> Result<(), CellError> {
         match self {
             Self::Call => {
-                let answer = call(bus, deadline).await?;
+                let answer = call(bus, deadline).await.map_err(bus_error)?;
                 // Perhaps over another connection, and whole all the same.
                 assert_eq!(answer, long());
             }
@@ -182,10 +182,10 @@ async fn settled(port: u16) -> Left {
     last
 }
 
-fn bus_error(error: CallError, what: &str) -> CellError {
+fn bus_error(error: CallError) -> CellError {
     match error {
         CallError::Bus(error) => error,
-        other => panic!("{what}: {other:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -218,7 +218,6 @@ async fn strike(
             continue;
         }
         if let Err(error) = asked {
-            let error = bus_error(error, what);
             let class = error.class();
             let expected = [
                 ErrorClass::Timeout,
@@ -243,7 +242,7 @@ async fn strike(
 async fn recovers(bus: &CellBus, what: &str, slowest: &mut Duration) {
     let begun = Instant::now();
     while let Err(error) = call(bus, within(2000)).await {
-        let error = bus_error(error, what);
+        let error = bus_error(error);
         assert!(
             begun.elapsed() < RECOVERY,
             "{what}: still {}",

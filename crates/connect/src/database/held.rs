@@ -14,11 +14,12 @@ use std::sync::Arc;
 
 use context::Deadline;
 use deadpool::managed::Object;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::driver::Driver;
 use super::failure::Failure;
 use super::holders::Seen;
+use super::limit::within;
 use super::pool::{Kept, Maker};
 use super::shared::Shared;
 
@@ -101,8 +102,8 @@ impl<D: Driver> Held<D> {
         }
         let Some(kept) = &mut self.link else { return };
         let disarming = self.driver.disarm(&mut kept.link);
-        let disarmed = timeout_at(deadline.instant().into(), disarming).await;
-        if matches!(disarmed, Ok(Ok(()))) {
+        let disarmed = within(deadline.instant(), disarming).await;
+        if matches!(disarmed, Some(Ok(()))) {
             kept.unused_since = Instant::now();
             // deadpool's own drop puts it back.
             self.link = None;

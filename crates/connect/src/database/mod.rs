@@ -14,6 +14,7 @@ mod holders;
 mod keeper;
 #[cfg(feature = "_server")]
 mod kill;
+mod limit;
 #[cfg(feature = "_server")]
 mod logins;
 #[cfg(feature = "mysql")]

@@ -3,15 +3,17 @@
 //! Every wait is bounded by the caller's deadline. What becomes of a connection after its statement is `held.rs`, what
 //! cells share is `shared.rs`.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use context::Deadline;
 use deadpool::Runtime;
 use deadpool::managed::{
-    self, Manager, Metrics, Pool, PoolError, QueueMode, RecycleError, RecycleResult, TimeoutType,
-    Timeouts,
+    self, Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
+    TimeoutType, Timeouts,
 };
+use futures_util::future::poll_immediate;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -22,6 +24,7 @@ use super::failure::Failure;
 use super::held::{Held, Ran};
 use super::holders::{Holder, Holders};
 use super::keeper::{Care, Keeper};
+use super::limit::within;
 use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
@@ -46,6 +49,7 @@ pub(super) struct Maker<D: Driver> {
     access: Access,
     max_age: Duration,
     answer_wait: Duration,
+    connect_timeout: Duration,
     shared: Arc<Shared>,
     /// Logins under way at once, of both pools together.
     starting: Arc<Semaphore>,
@@ -63,14 +67,20 @@ impl<D: Driver> Manager for Maker<D> {
     type Error = sqlx::Error;
 
     async fn create(&self) -> Result<Kept<D::Link>, sqlx::Error> {
-        // A few at a time: a server that has just come back, or is slow to let one in, is not met by all at once.
-        let _turn = self.starting.acquire().await;
-        let place = self.shared.place().await;
-        Ok(Kept {
-            link: self.driver.connect(self.access).await?,
-            unused_since: Instant::now(),
-            _place: place,
-        })
+        let made = async {
+            // A few at a time: a server that has just come back, or is slow to let one in, is not met by all at once.
+            let _turn = self.starting.acquire().await;
+            let place = self.shared.place().await;
+            Ok(Kept {
+                link: self.driver.connect(self.access).await?,
+                unused_since: Instant::now(),
+                _place: place,
+            })
+        };
+        match timeout(self.connect_timeout, made).await {
+            Ok(made) => made,
+            Err(_) => Err(self.shared.not_in_time().into()),
+        }
     }
 
     async fn recycle(
@@ -78,16 +88,18 @@ impl<D: Driver> Manager for Maker<D> {
         kept: &mut Kept<D::Link>,
         metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
-        if metrics.age() > self.max_age.mul_f64(1.0 - jitter(metrics.created)) {
+        let now = Instant::now();
+        let age = now.into_std().saturating_duration_since(metrics.created);
+        if age > self.max_age.mul_f64(1.0 - jitter(metrics.created)) {
             return Err(RecycleError::message("past its age"));
         }
-        let unused_for = kept.unused_since.elapsed();
+        let unused_for = now.saturating_duration_since(kept.unused_since);
         let good = self.driver.still_good(&mut kept.link, unused_for);
         // One that is silent, since something on the way forgot it, must not cost the whole budget.
-        match timeout(self.answer_wait, good).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(RecycleError::message("no longer usable")),
-            Err(_) => Err(RecycleError::message("silent")),
+        match within((now + self.answer_wait).into_std(), good).await {
+            Some(true) => Ok(()),
+            Some(false) => Err(RecycleError::message("no longer usable")),
+            None => Err(RecycleError::message("silent")),
         }
     }
 }
@@ -105,6 +117,11 @@ pub(super) async fn bounded<T>(
     deadline: Deadline,
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Ran<T> {
+    let mut work = pin!(work);
+    // What needs no waiting needs neither a timer nor a place among those who are told of the end.
+    if let Some(ended) = poll_immediate(work.as_mut()).await {
+        return Ran::Ended(ended);
+    }
     let work = closed.run_until_cancelled(work);
     match timeout_at(deadline.instant().into(), work).await {
         Ok(Some(ended)) => Ran::Ended(ended),
@@ -127,6 +144,7 @@ impl<D: Driver> Pools<D> {
                 access,
                 max_age: options.max_age,
                 answer_wait: options.answer_wait,
+                connect_timeout: options.connect_timeout,
                 shared: Arc::clone(shared),
                 starting: Arc::clone(&starting),
             };
@@ -201,25 +219,20 @@ impl<D: Driver> Pools<D> {
             Access::ReadOnly => &self.reading,
             Access::ReadWrite => &self.writing,
         };
-        if self.shared.sweep(self.options.idle_age) {
+        let now = std::time::Instant::now();
+        if self.shared.sweep(now, self.options.idle_age) {
             self.holders.report(self.options.held_long);
         }
-        let left = deadline.remaining();
+        let left = deadline.instant().saturating_duration_since(now);
         if left.is_zero() {
             return Err(Failure::Budget.into());
         }
-        let timeouts = Timeouts {
-            wait: Some(left.min(wait)),
-            create: Some(left.min(self.options.connect_timeout)),
-            recycle: Some(left.min(self.options.connect_timeout)),
-        };
-        // A little later than the pool's own limits, which say what the time was spent on.
+        // A little later than the wait for a free one, which says what the time was spent on.
         let end = deadline.instant() + Duration::from_millis(2);
-        let taken = timeout_at(end.into(), pool.timeout_get(&timeouts)).await;
-        let link = match taken {
-            Ok(Ok(link)) => link,
-            Ok(Err(error)) => return Err(self.refusal(error)),
-            Err(_) => return Err(Failure::ConnectTimeout.into()),
+        let link = match within(end, take(pool, left.min(wait))).await {
+            Some(Ok(link)) => link,
+            Some(Err(error)) => return Err(refusal(error)),
+            None => return Err(self.shared.not_in_time().into()),
         };
         self.look_after();
         let seen = self.holders.enter(budget.asked_at, access);
@@ -243,24 +256,6 @@ impl<D: Driver> Pools<D> {
             || [self.reading.weak(), self.writing.weak()],
             move |kept: &Kept<D::Link>| kept.unused_since.elapsed() > idle_age,
         );
-    }
-
-    fn refusal(&self, error: PoolError<sqlx::Error>) -> sqlx::Error {
-        match error {
-            PoolError::Backend(error) => error,
-            PoolError::Timeout(TimeoutType::Wait) => Failure::PoolFull.into(),
-            // The connections of all cells are at their limit, and the time went by waiting for one of them to end.
-            PoolError::Timeout(TimeoutType::Create) if self.shared.is_full() => {
-                Failure::PoolFull.into()
-            }
-            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
-                Failure::ConnectTimeout.into()
-            }
-            PoolError::Closed => Failure::Closed.into(),
-            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
-                Failure::Internal.into()
-            }
-        }
     }
 
     /// Whether the database answers, told apart from whether a connection is free: where none is, a connection outside
@@ -293,6 +288,37 @@ impl<D: Driver> Pools<D> {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+/// A free connection, or a new one, or what others give back in this time.
+async fn take<D: Driver>(
+    pool: &Pool<Maker<D>>,
+    wait: Duration,
+) -> Result<Object<Maker<D>>, PoolError<sqlx::Error>> {
+    let waiting = |wait| Timeouts {
+        wait: Some(wait),
+        // Bounded by those who make and ask them.
+        create: None,
+        recycle: None,
+    };
+    match pool.timeout_get(&waiting(Duration::ZERO)).await {
+        Err(PoolError::Timeout(TimeoutType::Wait)) if !wait.is_zero() => {
+            pool.timeout_get(&waiting(wait)).await
+        }
+        taken => taken,
+    }
+}
+
+fn refusal(error: PoolError<sqlx::Error>) -> sqlx::Error {
+    match error {
+        PoolError::Backend(error) => error,
+        PoolError::Timeout(TimeoutType::Wait) => Failure::PoolFull.into(),
+        PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
+            Failure::ConnectTimeout.into()
+        }
+        PoolError::Closed => Failure::Closed.into(),
+        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Failure::Internal.into(),
     }
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::failure::Failure;
 #[cfg(feature = "_server")]
 use super::logins::Memory;
 use crate::options::ConnectorOptions;
@@ -92,9 +93,13 @@ impl Shared {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Whether no place is left.
-    pub(super) fn is_full(&self) -> bool {
-        self.places.available_permits() == 0
+    /// What the time was spent on in which no connection was made: waiting for one of another cell's to end, if those of all
+    /// cells are at their limit.
+    pub(super) fn not_in_time(&self) -> Failure {
+        match self.places.available_permits() {
+            0 => Failure::PoolFull,
+            _ => Failure::ConnectTimeout,
+        }
     }
 
     pub(super) fn close_idle(&self, unused_for: Duration) {
@@ -103,8 +108,8 @@ impl Shared {
 
     /// Closes what nobody used for long. Done by those who come, at most once a second, so no task has to outlive them.
     /// Whether this was the time.
-    pub(super) fn sweep(&self, idle_age: Duration) -> bool {
-        let now = self.since.elapsed().as_secs();
+    pub(super) fn sweep(&self, now: Instant, idle_age: Duration) -> bool {
+        let now = now.saturating_duration_since(self.since).as_secs();
         let due = self.swept.load(Ordering::Relaxed) != now
             && self.swept.swap(now, Ordering::Relaxed) != now;
         if due {

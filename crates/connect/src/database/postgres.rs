@@ -77,8 +77,9 @@ struct Victim {
     started: String,
 }
 
-/// Ends the processes that have these ids and these starts, and gives those that there are.
-const TERMINATE: &str = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity \
+/// Ends the processes that have these ids and these starts, and gives those that there are. The function is what the view
+/// `pg_stat_activity` is made of: on a new connection the view costs ten milliseconds more, for names that nobody needs.
+const TERMINATE: &str = "SELECT pid, pg_terminate_backend(pid) FROM pg_stat_get_activity(NULL) \
      JOIN unnest($1::int[], $2::text[]) AS victim (process, started) \
      ON pid = victim.process AND backend_start = victim.started::timestamptz";
 
@@ -153,7 +154,7 @@ fn options(server: &DatabaseServer, door: Door) -> Result<PgConnectOptions, sqlx
 }
 
 const WHO_AM_I: &str =
-    "SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()";
+    "SELECT pid, backend_start::text AS started FROM pg_stat_get_activity(pg_backend_pid())";
 
 impl Driver for Postgres {
     type Link = Link;

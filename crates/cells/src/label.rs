@@ -59,12 +59,14 @@ impl CellLabel {
     }
 }
 
-/// Stored text is data from outside: control characters would forge log lines and terminal output.
+/// Text from outside, without what would forge log lines and terminal output.
+pub(crate) fn visible(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+}
+
 fn printable(text: &str) -> String {
-    let cleaned = text
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c });
-    let mut shown: String = cleaned.take(SHOWN).collect();
+    let mut shown: String = visible(text).take(SHOWN).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }

@@ -303,6 +303,8 @@ fn a_list_that_is_not_plainly_right_is_refused_whole_and_not_repeated() {
             "version = 1\nfoo = 1",
             "line 2 of the allow-list cannot be read: unknown field",
         ),
+        // What an escape stands for must not begin a line of a log.
+        ("version = 1\n\"a\\nb\" = 1", "unknown field `a\u{fffd}b`"),
         (
             "version = 1\n[[database]]\nschemes = [\"mysql\"]",
             "database 1 of the allow-list: a rule for servers needs `networks`",

@@ -35,6 +35,7 @@ use ipnet::IpNet;
 use serde::Deserialize;
 
 use crate::id::CellId;
+use crate::label::visible;
 use crate::location::{DatabaseLocation, TransportLocation};
 
 use super::pattern::Pattern;
@@ -143,7 +144,8 @@ fn syntax(text: &str, error: &toml::de::Error) -> AllowListError {
     let keys = ["unknown field", "missing field"];
     let message = error.message();
     let hint = match keys.iter().any(|key| message.starts_with(key)) {
-        true => format!(": {message}"),
+        // A key may be written with escapes: it is shown without what they stand for.
+        true => format!(": {}", visible(message).collect::<String>()),
         false => String::new(),
     };
     AllowListError::Syntax { line, hint }

@@ -28,6 +28,9 @@ use super::limit::within;
 use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
+/// Nobody waits longer for a connection to say that it lives, whatever the options say: clocks have an end.
+const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Both pools of one database.
 pub(crate) struct Pools<D: Driver> {
     driver: Arc<D>,
@@ -59,6 +62,8 @@ pub(super) struct Maker<D: Driver> {
 pub(super) struct Kept<L> {
     pub(super) link: L,
     pub(super) unused_since: Instant,
+    /// When it is too old; never, if that is farther off than clocks go.
+    retires_at: Option<Instant>,
     _place: Place,
 }
 
@@ -71,9 +76,13 @@ impl<D: Driver> Manager for Maker<D> {
             // A few at a time: a server that has just come back, or is slow to let one in, is not met by all at once.
             let _turn = self.starting.acquire().await;
             let place = self.shared.place().await;
+            let link = self.driver.connect(self.access).await?;
+            let born = Instant::now();
+            let age = self.max_age - self.max_age.mul_f64(jitter(born.into_std()));
             Ok(Kept {
-                link: self.driver.connect(self.access).await?,
-                unused_since: Instant::now(),
+                link,
+                unused_since: born,
+                retires_at: born.checked_add(age),
                 _place: place,
             })
         };
@@ -86,11 +95,10 @@ impl<D: Driver> Manager for Maker<D> {
     async fn recycle(
         &self,
         kept: &mut Kept<D::Link>,
-        metrics: &Metrics,
+        _metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
         let now = Instant::now();
-        let age = now.into_std().saturating_duration_since(metrics.created);
-        if age > self.max_age.mul_f64(1.0 - jitter(metrics.created)) {
+        if kept.retires_at.is_some_and(|at| now > at) {
             return Err(RecycleError::message("past its age"));
         }
         let unused_for = now.saturating_duration_since(kept.unused_since);
@@ -143,7 +151,7 @@ impl<D: Driver> Pools<D> {
                 driver: Arc::clone(&driver),
                 access,
                 max_age: options.max_age,
-                answer_wait: options.answer_wait,
+                answer_wait: options.answer_wait.min(A_DAY),
                 connect_timeout: options.connect_timeout,
                 shared: Arc::clone(shared),
                 starting: Arc::clone(&starting),

@@ -301,7 +301,7 @@ fn postgres_columns_that_order_by_bytes_of_themselves_name_no_collation() {
         ..DbBackend::Postgres.into()
     };
     let sql = select::page(own, &query, &range, segment, 7).sql;
-    let bounds = "host >= $3 AND (host > $4 OR";
+    let bounds = "host >= $1 AND (host > $2 OR";
     assert!(sql.contains(bounds), "{sql}");
     // What is no column has the collation that it is given.
     let end = "ORDER BY host ASC, CAST(locked_by AS TEXT) COLLATE \"C\" ASC NULLS FIRST, uuid ASC LIMIT 7";

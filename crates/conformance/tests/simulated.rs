@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use nova_conformance::sim::{Crowd, Program, Scenario};
+use nova_conformance::sim::{Crowd, Merging, Program, Scenario};
 
 const CHUNK: u64 = 10_000;
 
@@ -79,6 +79,20 @@ fn crowds_of_callers_share_permits_breakers_and_retries_without_loss() {
     for seed in 0..2_000 {
         if let Err(broken) = Crowd::random(seed).play().check() {
             panic!("{broken}");
+        }
+    }
+}
+
+#[test]
+fn sick_cells_in_an_ordered_stream_cost_their_own_rows_and_nobody_else_s() {
+    for seed in 0..20_000 {
+        let merging = Merging::random(seed);
+        let trace = merging.play();
+        if let Err(broken) = trace.check() {
+            panic!("{broken}");
+        }
+        if seed % 100 == 0 {
+            assert_eq!(merging.play(), trace, "seed {seed}");
         }
     }
 }

@@ -5,6 +5,8 @@
 //! after a **marker** (a server's id, as in Nova's API), or after a [`PageCursor`], which carries the position itself and
 //! remembers what cells that did not answer have left open. What a missing cell means is the caller's choice
 //! ([`DownCells`]); a page names every cell's outcome.
+//! A service whose callers page on by marker keeps one [`Markers`], so that the end of a page given a moment ago costs no
+//! look-up.
 //!
 //! Contexts that are not an administrator's see their own project's servers and no others; the statements are written
 //! from nothing but a query that was confined first.

@@ -2,7 +2,8 @@
 //!
 //! A [`Scenario`] says what each cell does, what the caller asks for and when it goes away; [`Scenario::play`] runs it on a
 //! runtime of its own and gives a [`Trace`] of what happened when. The same scenario gives the same trace; a seed gives the
-//! same scenario. [`Trace::check`] holds the promises of a scatter against it.
+//! same scenario. [`Trace::check`] holds the promises of a scatter against it. A [`Crowd`] is many callers of the same cells,
+//! a [`Merging`] is one reader of their rows as one ordered stream.
 //!
 //! ```
 //! use std::time::Duration;
@@ -19,6 +20,8 @@
 mod check;
 mod crowd;
 mod crowd_check;
+mod merging;
+mod merging_check;
 mod program;
 mod random;
 mod scenario;
@@ -26,6 +29,7 @@ mod trace;
 
 pub use check::Broken;
 pub use crowd::{Caller, Crowd, CrowdTrace};
+pub use merging::{Merging, MergingTrace};
 pub use program::{Program, Step};
 pub use random::Seeded;
 pub use scenario::Scenario;

@@ -73,7 +73,7 @@ impl Scenario {
     }
 }
 
-fn program(dice: &mut Seeded) -> Program {
+pub(super) fn program(dice: &mut Seeded) -> Program {
     let mut program = Program::new();
     if dice.percent(40) {
         program = program.connect(dice.millis(50));

@@ -91,12 +91,7 @@ impl Scenario {
     /// Where the machine does not give a runtime.
     #[must_use]
     pub fn play(&self) -> Trace {
-        let runtime = Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build();
-        let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
-        runtime.block_on(self.played())
+        on_simulated_time(self.played())
     }
 
     async fn played(&self) -> Trace {
@@ -118,22 +113,7 @@ impl Scenario {
             Some(time) => tokio::time::timeout(time, call).await.ok(),
         };
         let took = stage.now();
-        // What was aborted is dropped when the runtime comes to it.
-        let settled = || {
-            tokio::runtime::Handle::current()
-                .metrics()
-                .num_alive_tasks()
-                == 0
-        };
-        for _ in 0..1_000 {
-            if settled() {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
-        let leaked = tokio::runtime::Handle::current()
-            .metrics()
-            .num_alive_tasks();
+        let leaked = settled().await;
         Trace::new(
             self.clone(),
             stage.events(),
@@ -142,6 +122,32 @@ impl Scenario {
             leaked,
         )
     }
+}
+
+/// Runs something on time that passes only when everybody waits.
+pub(super) fn on_simulated_time<F: Future>(work: F) -> F::Output {
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build();
+    let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
+    runtime.block_on(work)
+}
+
+/// How many tasks are left, once the runtime has come to those that were aborted and has dropped them.
+pub(super) async fn settled() -> usize {
+    let left = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    for _ in 0..1_000 {
+        if left() == 0 {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+    left()
 }
 
 fn ended<T>(report: ScatterReport<T>) -> Vec<scatter::CellReport<T>> {

@@ -19,9 +19,12 @@ pub enum Interface {
     Other(Arc<str>),
 }
 
-/// A text is no interface name: empty, over 64 bytes, or with characters other than letters, digits, `-`, `_`.
+/// A text is no interface name: empty, over 64 bytes, with characters other than letters, digits, `-`, `_`, or with `URL`
+/// still at its end once that was taken off: it would be another interface each time it is written and read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("interface name is not 1 to 64 letters, digits, `-` or `_`")]
+#[error(
+    "interface name is not 1 to 64 letters, digits, `-` or `_`, with `URL` behind it once at the most"
+)]
 pub struct InvalidInterface;
 
 impl Interface {
@@ -36,7 +39,8 @@ impl Interface {
             "admin" => Ok(Self::Admin),
             other => {
                 let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-                if other.is_empty() || other.len() > 64 || !other.bytes().all(plain) {
+                let fits = (1..=64).contains(&other.len()) && other.bytes().all(plain);
+                if !fits || other.ends_with("URL") {
                     return Err(InvalidInterface);
                 }
                 Ok(Self::Other(other.into()))
@@ -75,7 +79,14 @@ mod tests {
 
     #[test]
     fn names_that_could_break_a_log_line_or_a_key_are_refused() {
-        for text in ["", "URL", "pub lic", "päblic", &"x".repeat(65)] {
+        for text in [
+            "",
+            "URL",
+            "publicURLURL",
+            "pub lic",
+            "päblic",
+            &"x".repeat(65),
+        ] {
             assert_eq!(Interface::parse(text), Err(InvalidInterface));
         }
     }

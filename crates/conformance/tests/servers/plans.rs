@@ -6,8 +6,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use cells::{DatabaseLocation, SecretText};
-use connect::{CellDb, ConnectorOptions};
+use cells::{Cells, DatabaseLocation, SecretText};
+use connect::{CellDb, ConnectorOptions, NovaConnector};
 use context::{Deadline, ProjectId, ReadDeleted};
 use instances::{DownCells, PageCursor, ServerFilter, ServerQuery, Servers};
 use nova_conformance::{
@@ -17,7 +17,7 @@ use scatter::TokioExecutor;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement};
 use sqlx::{Executor as _, Row as _};
 
-use crate::stage::{order_by_bytes, postgres_root};
+use crate::stage::{opened, order_by_bytes, postgres_root};
 use crate::support::{admin, ids, sorted};
 
 /// The common lists, by what they are for.
@@ -72,6 +72,16 @@ fn lists() -> Vec<(&'static str, ServerQuery)> {
     ]
 }
 
+/// Makes the cloud's tables and rows, and opens what maps them.
+async fn built(
+    cloud: CloudBuilder,
+    api: &SecretText,
+    cells: &[SecretText],
+) -> Cells<NovaConnector> {
+    cloud.build_on(api, cells).await.unwrap();
+    opened(api).await
+}
+
 async fn check(dialect: Dialect, api: SecretText, cells: [SecretText; 2], reviewed: &str) {
     let cloud = CloudBuilder::new().servers(6_000).projects(40);
     cloud.build_on(&api, &cells).await.unwrap();
@@ -85,7 +95,7 @@ async fn check(dialect: Dialect, api: SecretText, cells: [SecretText; 2], review
         .unwrap();
     let location = DatabaseLocation::from_url(&cells[1]).unwrap();
     let db = CellDb::open(&location, &ConnectorOptions::default()).unwrap();
-    let world = crate::stage::opened(&api).await;
+    let world = opened(&api).await;
     let ctx = admin();
     let mut text = String::new();
     for (what, query) in lists() {
@@ -184,11 +194,7 @@ async fn mariadb_reads_little_more_than_a_page_however_deep_it_is() {
         .unwrap();
     let cells = [server.url("nova_cell0"), server.url("nova_cell1")];
     let cloud = CloudBuilder::new().servers(6_000);
-    cloud
-        .build_on(&server.url("nova_api"), &cells)
-        .await
-        .unwrap();
-    let world = crate::stage::opened(&server.url("nova_api")).await;
+    let world = built(cloud, &server.url("nova_api"), &cells).await;
     let ctx = admin();
     let servers = Servers::new(&ctx, &world, TokioExecutor::current().unwrap());
     let location = DatabaseLocation::from_url(&cells[1]).unwrap();
@@ -274,11 +280,7 @@ async fn postgres_whose_collation_is_that_of_bytes_reads_a_list_by_host_along_no
         .collect();
     expected.sort();
     let cloud = CloudBuilder::new().place(placed);
-    cloud
-        .build_on(&server.url("nova_api"), &cells)
-        .await
-        .unwrap();
-    let world = crate::stage::opened(&server.url("nova_api")).await;
+    let world = built(cloud, &server.url("nova_api"), &cells).await;
     let ctx = admin();
     let servers = Servers::new(&ctx, &world, TokioExecutor::current().unwrap());
     let query = ServerQuery {

@@ -299,14 +299,18 @@ pub(super) async fn open_file(path: &Path) -> Result<SqliteConnection, sqlx::Err
 }
 
 async fn open_mariadb(server: &DatabaseServer) -> Result<MySqlConnection, sqlx::Error> {
-    let options = MySqlConnectOptions::new()
+    let mut options = MySqlConnectOptions::new()
         .host(&server.host.to_string())
         .port(server.port)
         .username(server.user.as_deref().unwrap_or_default())
-        .password(server.password.as_ref().map_or("", SecretText::expose))
         .database(&server.database)
         .pipes_as_concat(false)
         .ssl_mode(MySqlSslMode::Disabled);
+    // An empty one is not the same to the driver, which would prove that it knows it.
+    let password = server.password.as_ref().map(SecretText::expose);
+    if let Some(password) = password.filter(|password| !password.is_empty()) {
+        options = options.password(password);
+    }
     MySqlConnection::connect_with(&options).await
 }
 

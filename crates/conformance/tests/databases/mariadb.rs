@@ -7,8 +7,8 @@ use sqlx::mysql::{MySqlConnectOptions, MySqlConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 
 use crate::{
-    DATABASE, Server, budgets, canaries, cloud, faults, outages, rotations, sessions, stages,
-    streams,
+    DATABASE, Server, budgets, canaries, cloud, faults, open, outages, rotations, rows, sessions,
+    stages, streams, within,
 };
 
 impl Server for MariaDb {
@@ -164,4 +164,25 @@ async fn mariadb_passwords_are_nowhere_in_what_is_said() {
 #[tokio::test]
 async fn mariadb_logins_and_places_rotate_under_load_without_an_error() {
     rotations::suite(&server().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_lets_in_who_has_no_password() {
+    let server = server().await;
+    for sql in [
+        "CREATE USER 'open'@'%'".to_owned(),
+        format!("GRANT SELECT ON `{DATABASE}`.* TO 'open'@'%'"),
+    ] {
+        Server::superuser(&server, &sql).await;
+    }
+    for login in ["open", "open:"] {
+        let port = MariaDb::port(&server);
+        let url = format!("mysql+pymysql://{login}@127.0.0.1:{port}/{DATABASE}").into();
+        let db = open(&url, 1);
+        assert_eq!(
+            rows(&db.read_only(within(5_000)), "SELECT 1 AS i").await,
+            Ok(1),
+            "{login}"
+        );
+    }
 }

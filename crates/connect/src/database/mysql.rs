@@ -137,7 +137,6 @@ fn options(server: &DatabaseServer, door: Door) -> Result<MySqlConnectOptions, s
     let mut options = options
         .port(server.port)
         .username(server.user.as_deref().unwrap_or_default())
-        .password(server.password.as_ref().map_or("", SecretText::expose))
         .database(&server.database)
         // The server's own mode, as Nova finds it.
         .pipes_as_concat(false)
@@ -147,6 +146,11 @@ fn options(server: &DatabaseServer, door: Door) -> Result<MySqlConnectOptions, s
             false => MySqlSslMode::Disabled,
         })
         .disable_statement_logging();
+    // An empty one is none: the driver would prove that it knows it, and the server expects no proof.
+    let password = server.password.as_ref().map(SecretText::expose);
+    if let Some(password) = password.filter(|password| !password.is_empty()) {
+        options = options.password(password);
+    }
     if let Some(ca) = &server.tls.ca {
         options = options.ssl_ca_from_pem(pem(ca)?);
     }

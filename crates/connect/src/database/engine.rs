@@ -1,6 +1,7 @@
 //! What a session can ask of a database, whichever kind it is: pools and budgets over a driver, behind one object.
 
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -59,9 +60,11 @@ macro_rules! run {
             .check_out($budget)
             .await
             .map_err(|error| DbErr::Conn(wrapped(error)))?;
-        let link = held.link().map_err(|error| DbErr::Conn(wrapped(error)))?;
-        let work = $pools.driver().$method(link, $argument);
-        let ran = bounded($pools.closed(), deadline, work).await;
+        let ran = {
+            let link = held.link().map_err(|error| DbErr::Conn(wrapped(error)))?;
+            let work = pin!($pools.driver().$method(link, $argument));
+            bounded($pools.closed(), deadline, work).await
+        };
         held.settle(ran, leaves_no_trace($sql), deadline)
             .await
             .map_err(|error| $wrap(wrapped(error)))
@@ -138,14 +141,17 @@ impl<D: Driver> Engine for Pools<D> {
             .await
             .map_err(|error| DbErr::Conn(wrapped(error)))?;
         let (batches, stream) = channel();
-        let (driver, closed) = (Arc::clone(self.driver()), self.closed().clone());
+        let (common, closed) = (Arc::clone(self.common()), self.closed().clone());
         tokio::spawn(async move {
-            let work = async { driver.each(held.link()?, &statement, &batches).await };
-            let ran = tokio::select! {
-                biased;
-                // What is still held here is ended in the database.
-                () = batches.unwanted() => return,
-                ran = bounded(&closed, budget.deadline, work) => ran,
+            let driver = &common.driver;
+            let ran = {
+                let work = pin!(async { driver.each(held.link()?, &statement, &batches).await });
+                tokio::select! {
+                    biased;
+                    // What is still held here is ended in the database.
+                    () = batches.unwanted() => return,
+                    ran = bounded(&closed, budget.deadline, work) => ran,
+                }
             };
             let trace = leaves_no_trace(&statement.sql);
             let end = held.settle(ran, trace, budget.deadline).await;

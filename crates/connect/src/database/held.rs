@@ -10,18 +10,17 @@
 //! connection, and such an order has no address: one that comes late, over the side connection, ends whatever runs there by
 //! then. Nor is a spare connection kept warm for it: that would be one more on every server for the sake of callers who left.
 
-use std::sync::Arc;
+use std::panic::Location;
+use std::pin::pin;
 
 use context::Deadline;
 use deadpool::managed::Object;
 use tokio::time::Instant;
 
-use super::driver::Driver;
+use super::driver::{Access, Driver};
 use super::failure::Failure;
-use super::holders::Seen;
 use super::limit::within;
 use super::pool::{Kept, Maker};
-use super::shared::Shared;
 
 /// How a piece of work on a connection ended.
 pub(super) enum Ran<T> {
@@ -34,33 +33,42 @@ pub(super) enum Ran<T> {
 }
 
 pub(super) struct Held<D: Driver> {
-    driver: Arc<D>,
-    shared: Arc<Shared>,
-    link: Option<Object<Maker<D>>>,
-    _seen: Seen,
+    kept: Option<Object<Maker<D>>>,
+    /// Its line in the list of those who hold one.
+    line: u64,
 }
 
 impl<D: Driver> Held<D> {
     pub(super) fn new(
-        driver: &Arc<D>,
-        shared: &Arc<Shared>,
-        link: Object<Maker<D>>,
-        seen: Seen,
+        mut kept: Object<Maker<D>>,
+        asked_at: &'static Location<'static>,
+        access: Access,
+        since: Instant,
     ) -> Self {
+        kept.taken_at = since;
+        let line = kept
+            .common
+            .holders
+            .enter(asked_at, access, since.into_std());
         Self {
-            driver: Arc::clone(driver),
-            shared: Arc::clone(shared),
-            link: Some(link),
-            _seen: seen,
+            kept: Some(kept),
+            line,
         }
     }
 
     /// The connection, to run something on. Whoever drops that future drops this too, and so ends the statement.
     pub(super) fn link(&mut self) -> Result<&mut D::Link, sqlx::Error> {
-        match &mut self.link {
+        match &mut self.kept {
             Some(kept) => Ok(&mut kept.link),
             None => Err(Failure::Internal.into()),
         }
+    }
+
+    /// Holds it no longer. Dropped, it goes back to its pool.
+    fn release(&mut self) -> Option<Object<Maker<D>>> {
+        let kept = self.kept.take()?;
+        kept.common.holders.leave(self.line);
+        Some(kept)
     }
 
     /// Decides on the connection by how the statement ended, and gives the statement's own result.
@@ -73,15 +81,19 @@ impl<D: Driver> Held<D> {
         match ran {
             Ran::Closed => Err(Failure::Closed.into()),
             Ran::OutOfTime => {
-                let kept = self.link.as_ref();
-                let spent = kept.map(|kept| self.driver.spent_on(&kept.link));
+                let spent = self.kept.as_ref().map(|kept| {
+                    let driver = &kept.common.driver;
+                    driver.spent_on(&kept.link)
+                });
                 Err(spent.unwrap_or(Failure::Budget).into())
             }
             Ran::Ended(Err(error)) => {
+                let kept = self.kept.as_ref();
+                let by_budget = kept.is_some_and(|kept| kept.common.driver.ended_by_budget(&error));
                 if came_from_statement(&error) {
                     self.part(leaves_no_trace, deadline).await;
                 }
-                Err(match self.driver.ended_by_budget(&error) {
+                Err(match by_budget {
                     true => Failure::Budget.into(),
                     false => error,
                 })
@@ -95,27 +107,29 @@ impl<D: Driver> Held<D> {
 
     /// Parts from a connection on which nothing runs any more.
     async fn part(&mut self, leaves_no_trace: bool, deadline: Deadline) {
-        if !leaves_no_trace || self.shared.is_short() {
+        let Some(kept) = &mut self.kept else { return };
+        if !leaves_no_trace || kept.common.shared.is_short() {
             // Nothing to end: closing it undoes whatever was left open, and makes room for another cell's.
-            drop(self.link.take().map(Object::take));
+            drop(self.release().map(Object::take));
             return;
         }
-        let Some(kept) = &mut self.link else { return };
-        let disarming = self.driver.disarm(&mut kept.link);
-        let disarmed = within(deadline.instant(), disarming).await;
+        let Kept { link, common, .. } = &mut ***kept;
+        let disarmed = {
+            let disarming = pin!(common.driver.disarm(link));
+            within(deadline.instant(), disarming).await
+        };
         if matches!(disarmed, Some(Ok(()))) {
-            kept.unused_since = Instant::now();
             // deadpool's own drop puts it back.
-            self.link = None;
+            drop(self.release());
         }
     }
 }
 
 impl<D: Driver> Drop for Held<D> {
     fn drop(&mut self) {
-        if let Some(link) = self.link.take() {
-            let Kept { link, .. } = Object::take(link);
-            self.driver.abandon(link);
+        if let Some(kept) = self.release() {
+            let Kept { link, common, .. } = *Object::take(kept);
+            common.driver.abandon(link);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who holds a connection, from where in the program and for how long: what a pool that is full is full of.
 
 use std::panic::Location;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::driver::Access;
@@ -36,31 +36,32 @@ struct Entry {
     reported: bool,
 }
 
-/// One line of the list, for as long as it is true.
-pub(super) struct Seen {
-    holders: Arc<Holders>,
-    number: u64,
-}
-
 impl Holders {
+    /// Enters one who has a connection from this moment. Gives the number of its line in the list.
     pub(super) fn enter(
-        self: &Arc<Self>,
+        &self,
         location: &'static Location<'static>,
         access: Access,
-    ) -> Seen {
+        since: Instant,
+    ) -> u64 {
         let mut list = self.lock();
         let number = list.next;
         list.next += 1;
         list.held.push(Entry {
             number,
             location,
-            since: Instant::now(),
+            since,
             access,
             reported: false,
         });
-        Seen {
-            holders: Arc::clone(self),
-            number,
+        number
+    }
+
+    /// Strikes out the line with this number.
+    pub(super) fn leave(&self, number: u64) {
+        let mut list = self.lock();
+        if let Some(at) = list.held.iter().position(|entry| entry.number == number) {
+            list.held.swap_remove(at);
         }
     }
 
@@ -91,19 +92,6 @@ impl Holders {
                 entry.reported = true;
                 tracing::warn!(holder = %entry.location, ?held_for, "a database connection is held for long");
             }
-        }
-    }
-}
-
-impl Drop for Seen {
-    fn drop(&mut self) {
-        let mut list = self.holders.lock();
-        if let Some(at) = list
-            .held
-            .iter()
-            .position(|entry| entry.number == self.number)
-        {
-            list.held.swap_remove(at);
         }
     }
 }

@@ -45,6 +45,12 @@ impl Keeper {
         self.looks.load(Ordering::Acquire)
     }
 
+    /// Whether connections are looked after.
+    #[inline]
+    pub(super) fn runs(&self) -> bool {
+        self.runs.load(Ordering::Relaxed)
+    }
+
     /// Has connections looked after, unless they are. `is_old` says which to close.
     pub(super) fn start<M: Manager + 'static>(
         self: &Arc<Self>,
@@ -55,8 +61,7 @@ impl Keeper {
     ) where
         M::Type: Send,
     {
-        // Read first: this is asked at each checkout.
-        if self.runs.load(Ordering::Relaxed) || self.runs.swap(true, Ordering::AcqRel) {
+        if self.runs.swap(true, Ordering::AcqRel) {
             return;
         }
         let (keeper, over, pools) = (Arc::clone(self), over.clone(), pools());

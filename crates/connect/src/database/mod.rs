@@ -14,6 +14,7 @@ mod holders;
 mod keeper;
 #[cfg(feature = "_server")]
 mod kill;
+mod lately;
 mod limit;
 #[cfg(feature = "_server")]
 mod logins;

@@ -3,7 +3,7 @@
 //! Every wait is bounded by the caller's deadline. What becomes of a connection after its statement is `held.rs`, what
 //! cells share is `shared.rs`.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ use super::failure::Failure;
 use super::held::{Held, Ran};
 use super::holders::{Holder, Holders};
 use super::keeper::{Care, Keeper};
-use super::limit::within;
+use super::lately::Lately;
+use super::limit::for_at_most;
 use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
@@ -33,12 +34,10 @@ const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Both pools of one database.
 pub(crate) struct Pools<D: Driver> {
-    driver: Arc<D>,
+    common: Arc<Common<D>>,
     reading: Pool<Maker<D>>,
     writing: Pool<Maker<D>>,
     options: ConnectorOptions,
-    shared: Arc<Shared>,
-    holders: Arc<Holders>,
     closed: CancellationToken,
     keeper: Arc<Keeper>,
     care: Option<Care>,
@@ -46,68 +45,90 @@ pub(crate) struct Pools<D: Driver> {
     over: DropGuard,
 }
 
+/// What the connections of one database share. Each has it at hand, so that nobody who takes one counts himself in.
+pub(super) struct Common<D> {
+    pub(super) driver: D,
+    pub(super) shared: Arc<Shared>,
+    pub(super) holders: Holders,
+    pub(super) lately: Lately,
+    /// Logins under way at once, of both pools together.
+    starting: Semaphore,
+}
+
 /// deadpool's manager: makes connections of one access.
 pub(super) struct Maker<D: Driver> {
-    driver: Arc<D>,
+    common: Arc<Common<D>>,
     access: Access,
     max_age: Duration,
     answer_wait: Duration,
     connect_timeout: Duration,
-    shared: Arc<Shared>,
-    /// Logins under way at once, of both pools together.
-    starting: Arc<Semaphore>,
 }
 
 /// A connection in a pool.
-pub(super) struct Kept<L> {
-    pub(super) link: L,
-    pub(super) unused_since: Instant,
+pub(super) struct Kept<D: Driver> {
+    pub(super) link: D::Link,
+    pub(super) common: Arc<Common<D>>,
+    /// When somebody last began to use it. How long a statement took is part of the time since: budgets bound it, and the
+    /// look at the clock that would tell them apart costs as much as the rest of giving a connection back.
+    pub(super) taken_at: Instant,
     /// When it is too old; never, if that is farther off than clocks go.
     retires_at: Option<Instant>,
     _place: Place,
 }
 
 impl<D: Driver> Manager for Maker<D> {
-    type Type = Kept<D::Link>;
+    // In a box: it changes hands several times at each checkout.
+    type Type = Box<Kept<D>>;
     type Error = sqlx::Error;
 
-    async fn create(&self) -> Result<Kept<D::Link>, sqlx::Error> {
-        let made = async {
-            // A few at a time: a server that has just come back, or is slow to let one in, is not met by all at once.
-            let _turn = self.starting.acquire().await;
-            let place = self.shared.place().await;
-            let link = self.driver.connect(self.access).await?;
-            let born = Instant::now();
-            let age = self.max_age - self.max_age.mul_f64(jitter(born.into_std()));
-            Ok(Kept {
-                link,
-                unused_since: born,
-                retires_at: born.checked_add(age),
-                _place: place,
-            })
-        };
-        match timeout(self.connect_timeout, made).await {
-            Ok(made) => made,
-            Err(_) => Err(self.shared.not_in_time().into()),
-        }
+    fn create(&self) -> impl Future<Output = Result<Box<Kept<D>>, sqlx::Error>> + Send {
+        // In a box: whoever takes a connection carries this along, and few of them make one.
+        Box::pin(self.log_in())
     }
 
     async fn recycle(
         &self,
-        kept: &mut Kept<D::Link>,
+        kept: &mut Box<Kept<D>>,
         _metrics: &Metrics,
     ) -> RecycleResult<sqlx::Error> {
-        let now = Instant::now();
+        // Whoever asks has just looked.
+        let now = self.common.lately.last();
         if kept.retires_at.is_some_and(|at| now > at) {
             return Err(RecycleError::message("past its age"));
         }
-        let unused_for = now.saturating_duration_since(kept.unused_since);
-        let good = self.driver.still_good(&mut kept.link, unused_for);
+        let unused_for = now.saturating_duration_since(kept.taken_at);
+        let good = pin!(self.common.driver.still_good(&mut kept.link, unused_for));
         // One that is silent, since something on the way forgot it, must not cost the whole budget.
-        match within((now + self.answer_wait).into_std(), good).await {
+        match for_at_most(self.answer_wait, good).await {
             Some(true) => Ok(()),
             Some(false) => Err(RecycleError::message("no longer usable")),
             None => Err(RecycleError::message("silent")),
+        }
+    }
+}
+
+impl<D: Driver> Maker<D> {
+    /// Makes a connection.
+    async fn log_in(&self) -> Result<Box<Kept<D>>, sqlx::Error> {
+        let common = &self.common;
+        let made = async {
+            // A few at a time: a server that has just come back, or is slow to let one in, is not met by all at once.
+            let _turn = common.starting.acquire().await;
+            let place = common.shared.place().await;
+            let link = common.driver.connect(self.access).await?;
+            let born = Instant::now();
+            let age = self.max_age - self.max_age.mul_f64(jitter(born.into_std()));
+            Ok(Box::new(Kept {
+                link,
+                common: Arc::clone(common),
+                taken_at: born,
+                retires_at: born.checked_add(age),
+                _place: place,
+            }))
+        };
+        match timeout(self.connect_timeout, made).await {
+            Ok(made) => made,
+            Err(_) => Err(common.shared.not_in_time().into()),
         }
     }
 }
@@ -123,15 +144,14 @@ fn jitter(born: std::time::Instant) -> f64 {
 pub(super) async fn bounded<T>(
     closed: &CancellationToken,
     deadline: Deadline,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
+    mut work: Pin<&mut impl Future<Output = Result<T, sqlx::Error>>>,
 ) -> Ran<T> {
-    let mut work = pin!(work);
     // What needs no waiting needs neither a timer nor a place among those who are told of the end.
     if let Some(ended) = poll_immediate(work.as_mut()).await {
         return Ran::Ended(ended);
     }
     let work = closed.run_until_cancelled(work);
-    match timeout_at(deadline.instant().into(), work).await {
+    match Box::pin(timeout_at(deadline.instant().into(), work)).await {
         Ok(Some(ended)) => Ran::Ended(ended),
         Ok(None) => Ran::Closed,
         Err(_) => Ran::OutOfTime,
@@ -144,17 +164,20 @@ impl<D: Driver> Pools<D> {
         options: &ConnectorOptions,
         shared: &Arc<Shared>,
     ) -> Result<Self, managed::BuildError> {
-        let driver = Arc::new(driver);
-        let starting = Arc::new(Semaphore::new(options.logins.max(1)));
+        let common = Arc::new(Common {
+            driver,
+            shared: Arc::clone(shared),
+            holders: Holders::default(),
+            lately: Lately::new(),
+            starting: Semaphore::new(options.logins.max(1)),
+        });
         let lane = |access| {
             let maker = Maker {
-                driver: Arc::clone(&driver),
+                common: Arc::clone(&common),
                 access,
                 max_age: options.max_age,
                 answer_wait: options.answer_wait.min(A_DAY),
                 connect_timeout: options.connect_timeout,
-                shared: Arc::clone(shared),
-                starting: Arc::clone(&starting),
             };
             let pool: Pool<Maker<D>> = Pool::builder(maker)
                 .max_size(options.pool_size.max(1))
@@ -168,7 +191,7 @@ impl<D: Driver> Pools<D> {
                     return false;
                 };
                 pool.retain(|kept, _| {
-                    unused_for != Duration::ZERO && kept.unused_since.elapsed() <= unused_for
+                    unused_for != Duration::ZERO && kept.taken_at.elapsed() <= unused_for
                 });
                 true
             }));
@@ -178,10 +201,8 @@ impl<D: Driver> Pools<D> {
         Ok(Self {
             reading: lane(Access::ReadOnly)?,
             writing: lane(Access::ReadWrite)?,
-            driver: Arc::clone(&driver),
+            common,
             options: options.clone(),
-            shared: Arc::clone(shared),
-            holders: Arc::default(),
             over: closed.child_token().drop_guard(),
             closed,
             keeper: Arc::default(),
@@ -194,25 +215,31 @@ impl<D: Driver> Pools<D> {
         self.reading.close();
         self.writing.close();
         self.closed.cancel();
-        self.driver.close();
+        self.driver().close();
     }
 
     pub(super) fn closed(&self) -> &CancellationToken {
         &self.closed
     }
 
-    pub(super) fn driver(&self) -> &Arc<D> {
-        &self.driver
+    pub(super) fn common(&self) -> &Arc<Common<D>> {
+        &self.common
+    }
+
+    pub(super) fn driver(&self) -> &D {
+        &self.common.driver
     }
 
     pub(super) fn holders(&self) -> Vec<Holder> {
-        self.holders.list()
+        self.common.holders.list()
     }
 
     /// Takes a connection, waiting for a free one no longer than the options allow, and arms it.
-    pub(super) async fn check_out(&self, budget: Budget) -> Result<Held<D>, sqlx::Error> {
+    pub(super) fn check_out(
+        &self,
+        budget: Budget,
+    ) -> impl Future<Output = Result<Held<D>, sqlx::Error>> + Send {
         self.check_out_patiently(budget, self.options.checkout_wait)
-            .await
     }
 
     async fn check_out_patiently(
@@ -227,26 +254,44 @@ impl<D: Driver> Pools<D> {
             Access::ReadOnly => &self.reading,
             Access::ReadWrite => &self.writing,
         };
-        let now = std::time::Instant::now();
-        if self.shared.sweep(now, self.options.idle_age) {
-            self.holders.report(self.options.held_long);
+        let Common {
+            shared,
+            holders,
+            lately,
+            ..
+        } = &*self.common;
+        let now = lately.look();
+        if shared.sweep(now.into_std(), self.options.idle_age) {
+            holders.report(self.options.held_long);
         }
-        let left = deadline.instant().saturating_duration_since(now);
+        let left = deadline.remaining_at(now.into_std());
         if left.is_zero() {
             return Err(Failure::Budget.into());
         }
         // A little later than the wait for a free one, which says what the time was spent on.
         let end = deadline.instant() + Duration::from_millis(2);
-        let link = match within(end, take(pool, left.min(wait))).await {
-            Some(Ok(link)) => link,
+        let (taken, since) = {
+            let mut taking = pin!(take(pool, left.min(wait)));
+            match poll_immediate(taking.as_mut()).await {
+                Some(taken) => (Some(taken), now),
+                None => {
+                    let taken = Box::pin(timeout_at(end.into(), taking)).await.ok();
+                    (taken, lately.look())
+                }
+            }
+        };
+        let kept = match taken {
+            Some(Ok(kept)) => kept,
             Some(Err(error)) => return Err(refusal(error)),
-            None => return Err(self.shared.not_in_time().into()),
+            None => return Err(shared.not_in_time().into()),
         };
         self.look_after();
-        let seen = self.holders.enter(budget.asked_at, access);
-        let mut held = Held::new(&self.driver, &self.shared, link, seen);
-        let arming = self.driver.arm(held.link()?, access, deadline);
-        match bounded(&self.closed, deadline, arming).await {
+        let mut held = Held::new(kept, budget.asked_at, access, since);
+        let armed = {
+            let arming = pin!(self.driver().arm(held.link()?, access, deadline));
+            bounded(&self.closed, deadline, arming).await
+        };
+        match armed {
             Ran::Ended(Ok(())) => Ok(held),
             Ran::Ended(Err(error)) => Err(error),
             Ran::OutOfTime => Err(Failure::Budget.into()),
@@ -256,13 +301,19 @@ impl<D: Driver> Pools<D> {
 
     /// From now on, until there is none left.
     fn look_after(&self) {
+        if self.keeper.runs() {
+            return;
+        }
         let Some(care) = self.care else { return };
         let idle_age = self.options.idle_age;
         self.keeper.start(
             care,
             self.over.token(),
             || [self.reading.weak(), self.writing.weak()],
-            move |kept: &Kept<D::Link>| kept.unused_since.elapsed() > idle_age,
+            move |kept: &<Maker<D> as Manager>::Type| {
+                let now = kept.common.lately.look();
+                now.saturating_duration_since(kept.taken_at) > idle_age
+            },
         );
     }
 
@@ -278,16 +329,18 @@ impl<D: Driver> Pools<D> {
         let held = self.check_out_patiently(budget, wait).await;
         match held {
             Ok(mut held) => {
-                let probing = self.driver.probe(held.link()?);
-                let ran = bounded(&self.closed, deadline, probing).await;
+                let ran = {
+                    let probing = pin!(self.driver().probe(held.link()?));
+                    bounded(&self.closed, deadline, probing).await
+                };
                 held.settle(ran, true, deadline).await
             }
             Err(error) if Failure::inside(&error) == Some(Failure::PoolFull) => {
                 let limit = Deadline::after(self.options.connect_timeout).earliest(deadline);
-                let connect = self.driver.connect(Access::ReadOnly);
+                let connect = self.driver().connect(Access::ReadOnly);
                 match timeout_at(limit.instant().into(), connect).await {
                     Ok(Ok(link)) => {
-                        self.driver.abandon(link);
+                        self.driver().abandon(link);
                         Err(error)
                     }
                     Ok(Err(error)) => Err(error),
@@ -310,11 +363,14 @@ async fn take<D: Driver>(
         create: None,
         recycle: None,
     };
-    match pool.timeout_get(&waiting(Duration::ZERO)).await {
-        Err(PoolError::Timeout(TimeoutType::Wait)) if !wait.is_zero() => {
-            pool.timeout_get(&waiting(wait)).await
+    let mut limit = waiting(Duration::ZERO);
+    loop {
+        match pool.timeout_get(&limit).await {
+            Err(PoolError::Timeout(TimeoutType::Wait)) if limit.wait != Some(wait) => {
+                limit = waiting(wait);
+            }
+            taken => return taken,
         }
-        taken => taken,
     }
 }
 

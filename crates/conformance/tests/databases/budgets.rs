@@ -154,7 +154,7 @@ impl Ends {
     }
 }
 
-/// How many statements are dropped, if not 200.
+/// How many statements are dropped, if not 5,000: with both engines ten thousand.
 const KILLS: &str = "NOVA_TEST_KILLS";
 
 /// Statements that are dropped at all moments of their life, beside others that are not: none of those is ever hit.
@@ -177,7 +177,7 @@ pub(crate) async fn kills(server: &impl Server) {
     }
     let long = format!("SELECT {}", server.sleep(5));
     let mut killed = 0;
-    let wanted: u32 = std::env::var(KILLS).map_or(200, |kills| kills.parse().unwrap());
+    let wanted: u32 = std::env::var(KILLS).map_or(5_000, |kills| kills.parse().unwrap());
     for n in 0..wanted {
         let session = db.read_only(within(60_000));
         // From before the statement is sent until well after it has started.

@@ -10,7 +10,7 @@ use cells::CellId;
 
 use super::policy::{PoolStats, ThreadPolicy};
 use super::portion::{LONGEST, Mark, Portion, Ticket};
-use super::state::{After, Full, GivenUp, PoolState};
+use super::state::{After, Full, GivenUp, PoolState, Wake};
 use crate::executor::Refusal;
 use crate::executor::job::{Batch, Desk};
 use crate::outcome::{Rejection, SkipReason};
@@ -88,7 +88,7 @@ impl Pool {
                 state.submit(batch, numbers, &mut results);
                 rest = others;
             }
-            Wake::for_work(&mut state)
+            state.wake_some()
         };
         self.submissions.fetch_add(1, Ordering::Release);
         self.wake(&wake);
@@ -105,7 +105,7 @@ impl Pool {
     pub(super) fn abandon(self: &Arc<Self>, cell: CellId, ticket: Ticket) -> bool {
         let (given_up, wake) = {
             let mut state = self.state();
-            (state.abandon(cell, ticket), Wake::for_work(&mut state))
+            (state.abandon(cell, ticket), state.wake_some())
         };
         self.wake(&wake);
         match given_up {
@@ -190,7 +190,9 @@ impl Pool {
         let mut state = self.state();
         loop {
             if let Some(portion) = state.take() {
+                let wake = state.wake_some();
                 drop(state);
+                self.wake(&wake);
                 drop(before.take());
                 if !self.work_through(&portion, &mut desk) {
                     return;
@@ -263,7 +265,7 @@ impl Pool {
                 After::Stay => Ok(()),
                 After::Leave => state.stay_or_leave(portion),
             };
-            (stays, Wake::for_work(&mut state))
+            (stays, state.wake_some())
         };
         self.wake(&wake);
         if stays.is_err() {
@@ -285,25 +287,6 @@ impl Pool {
             spin_loop();
         }
         self.watching.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Workers to be woken and started, once the lock is released.
-struct Wake {
-    calls: usize,
-    starts: usize,
-}
-
-impl Wake {
-    fn for_work(state: &mut PoolState<Arc<dyn Batch>>) -> Self {
-        let (mut calls, mut starts) = (0, 0);
-        while state.call_idle() {
-            calls += 1;
-        }
-        while state.grow() {
-            starts += 1;
-        }
-        Self { calls, starts }
     }
 }
 

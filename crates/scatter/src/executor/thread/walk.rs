@@ -116,6 +116,8 @@ impl Clone for World {
 impl World {
     fn new(policy: &ThreadPolicy, jobs: usize) -> Self {
         let mut pool = PoolState::new(policy, Arc::default());
+        // So that the one who is called has to call the next.
+        pool.sizes.at_once = 1;
         pool.start_first();
         Self {
             pool,
@@ -197,16 +199,15 @@ impl World {
 
     /// What follows wherever work may have come.
     fn call(&mut self) {
-        while self.pool.call_idle() {
+        let wake = self.pool.wake_some();
+        for _ in 0..wake.calls {
             let asleep = |one: &&mut Thread| matches!(one, Thread::Asleep);
             if let Some(thread) = self.threads.iter_mut().find(asleep) {
                 *thread = Thread::Free;
                 self.pool.end_idle();
             }
         }
-        while self.pool.grow() {
-            self.threads.push(Thread::Free);
-        }
+        self.threads.extend((0..wake.starts).map(|_| Thread::Free));
     }
 
     fn step(&mut self, at: usize) {
@@ -259,8 +260,11 @@ impl World {
         self.threads[at] = after;
     }
 
+    /// Whoever takes work has others come for the rest.
     fn take(&mut self) -> Option<Thread> {
-        self.pool.take().map(Thread::In)
+        let work = self.pool.take()?;
+        self.call();
+        Some(Thread::In(work))
     }
 
     /// Giving up, with a replacement that starts, and one that does not.
@@ -302,11 +306,11 @@ impl World {
         assert_eq!(pool.waiting, queued + ready);
         let queues = pool.lanes.values().filter(|lane| !lane.waiting.is_empty());
         assert_eq!(pool.queues.load(Ordering::SeqCst), queues.count());
-        // Work that could run has somebody who comes for it, or everybody is at work.
+        // Work that could run has somebody who comes for it and has others come, or everybody is at work.
         let open: usize = pool.open.iter().map(|(one, _)| unstarted(one)).sum();
         let come = self.count(|one| !matches!(one, Thread::Asleep | Thread::At(..)));
         assert!(
-            ready + open <= come + pool.called || asleep == pool.called,
+            ready + open == 0 || come + pool.called > 0 || asleep == pool.called,
             "work that nobody comes for"
         );
         for id in [cell(1), cell(2)] {
@@ -397,6 +401,7 @@ fn every_reachable_state_keeps_its_counts_and_can_come_to_rest() {
         (2, 2, 1, 2),
         (2, 1, 0, 3),
         (1, 2, 2, 3),
+        (3, 2, 0, 3),
     ] {
         states += walk(&policy(workers, per_cell, cap), jobs);
     }

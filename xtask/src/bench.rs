@@ -12,10 +12,14 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::Value;
 
 use self::rows::Row;
+use crate::interop;
 use crate::project::{Project, items, text};
 
 /// The variable that tells a bench target where its rows go: an absolute path.
 const OUT: &str = "NOVA_BENCH_OUT";
+
+/// The package whose bench targets run Nova's own code, too.
+const BESIDE_NOVA: &str = "nova-interop";
 
 /// Runs the bench targets whose name contains `filter`, or all of them.
 pub(crate) fn run(project: &Project, filter: Option<&str>) -> Result<()> {
@@ -32,14 +36,17 @@ pub(crate) fn run(project: &Project, filter: Option<&str>) -> Result<()> {
         let out = rows_folder.join(format!("{}.jsonl", target.name));
         remove(&out)?;
         println!("== bench {}", target.name);
-        project
+        let mut cargo = project
             .cargo("bench --locked --package")
             .arg(&target.package)
             .words(&target.features)
             .arg("--bench")
             .arg(&target.name)
-            .env(OUT, &out)
-            .run()?;
+            .env(OUT, &out);
+        if target.package == BESIDE_NOVA {
+            cargo = cargo.env(interop::PEERS, interop::peers(project)?);
+        }
+        cargo.run()?;
         let written = if out.exists() {
             std::fs::read_to_string(&out)
                 .with_context(|| format!("{} cannot be read", out.display()))?

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 
 use crate::ci::Closing;
-use crate::project::{Project, items};
+use crate::project::Project;
 use crate::test;
 
 /// What must have been compared, and in how many cases at least.
@@ -29,10 +29,19 @@ const PROMISED: &[(&str, u64)] = &[
     ("messaging", 20),
 ];
 
-/// Installs what is missing, asks, and closes with the figures.
-pub(crate) fn run(project: &Project) -> Result<Closing> {
+/// The variable that tells tests and benches where the peers are.
+pub(crate) const PEERS: &str = "NOVA_INTEROP_PEERS";
+
+/// Where the peers are, after installing what is missing.
+pub(crate) fn peers(project: &Project) -> Result<PathBuf> {
     let peers = project.target().join("peers");
     install(project, &peers.join("nova"))?;
+    Ok(peers)
+}
+
+/// Installs what is missing, asks, and closes with the figures.
+pub(crate) fn run(project: &Project) -> Result<Closing> {
+    let peers = peers(project)?;
     let report = peers.join("report");
     // Figures of an earlier run must not stand in for this one's.
     if report.exists() {
@@ -42,7 +51,7 @@ pub(crate) fn run(project: &Project) -> Result<Closing> {
     std::fs::create_dir_all(&report)
         .with_context(|| format!("{} cannot be made", report.display()))?;
     test::run_package(project, "nova-interop", "interop", &|cmd| {
-        cmd.env("NOVA_INTEROP_PEERS", &peers)
+        cmd.env(PEERS, &peers)
     })?;
     let mut closing = Closing::new();
     for (domain, at_least) in PROMISED {
@@ -50,7 +59,6 @@ pub(crate) fn run(project: &Project) -> Result<Closing> {
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("nothing says that `{domain}` was compared"))?;
         closing.push(figures(domain, *at_least, &text)?);
-        closing.extend(measured(domain, &text)?);
     }
     for line in &closing {
         println!("{line}");
@@ -79,16 +87,6 @@ fn figures(domain: &str, at_least: u64, text: &str) -> Result<String> {
         "interop: {domain:<17} {cases:>6} cases, {agreed:>6} alike, {:>5} explained by {kinds} listed differences",
         cases - agreed
     ))
-}
-
-/// What was measured beside the comparison, as lines of their own.
-fn measured(domain: &str, text: &str) -> Result<Vec<String>> {
-    let figures: Value = serde_json::from_str(text)
-        .with_context(|| format!("the figures of `{domain}` are not JSON"))?;
-    let lines = items(&figures["measured"]).map(crate::project::text);
-    Ok(lines
-        .map(|line| format!("interop: {domain:<14} {line}"))
-        .collect())
 }
 
 /// A virtual environment with exactly the pinned packages; nothing to do where one of these pins is there already.
@@ -168,6 +166,7 @@ fn python(project: &Project) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::project::items;
 
     #[test]
     fn figures_are_one_line() {

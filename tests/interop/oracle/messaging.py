@@ -1,5 +1,6 @@
 """A service and a client of oslo.messaging as Nova has them: its own serializers, its own exceptions, its own context."""
 
+import concurrent.futures
 import time
 
 import oslo_messaging
@@ -98,14 +99,21 @@ def cast(url, topic, server, method, args, fanout=False):
     client.cast(_context({}), method, **args)
 
 
-def timed(url, topic, server, calls, casts):
-    """Seconds for so many calls and casts, one after the other, as Nova makes them."""
+def _timed(act, count, threads):
+    """Seconds for so many, shared out to threads that do one after the other."""
+    act(0)
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        begun = time.monotonic()
+        for _ in pool.map(act, range(count)):
+            pass
+        return time.monotonic() - begun
+
+
+def timed_calls(url, topic, server, count, threads):
     client, ctxt = _client(url, topic, server=server, timeout=60), context.get_admin_context()
-    client.call(ctxt, 'echo', arg=0)
-    begun = time.monotonic()
-    for n in range(calls):
-        client.call(ctxt, 'echo', arg=n)
-    called = time.monotonic()
-    for n in range(casts):
-        client.cast(ctxt, 'note', n=n)
-    return [called - begun, time.monotonic() - called]
+    return _timed(lambda n: client.call(ctxt, 'echo', arg=n), count, threads)
+
+
+def timed_casts(url, topic, server, count, threads):
+    client, ctxt = _client(url, topic, server=server), context.get_admin_context()
+    return _timed(lambda n: client.cast(ctxt, 'note', n=n), count, threads)

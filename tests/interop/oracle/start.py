@@ -44,6 +44,7 @@ def handlers():
     import messaging
     import policies
     import servers
+    import timings
     return {
         'access_rules': access_rules.allowed,
         'context': contexts.read,
@@ -59,6 +60,11 @@ def handlers():
         'rpc.stop': messaging.stop,
         'rpc.call': messaging.call,
         'rpc.cast': messaging.cast,
-        'rpc.timed': messaging.timed,
+        'rpc.timed_calls': messaging.timed_calls,
+        'rpc.timed_casts': messaging.timed_casts,
         'servers.listed': servers.listed,
+        'timings.targeted': timings.targeted,
+        'timings.scattered': timings.scattered,
+        'timings.listed': timings.listed,
+        'timings.walked': timings.walked,
     }

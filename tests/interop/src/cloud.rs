@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use conformance::{CloudError, Dialect, ServerSeed, Store};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 use crate::peers::Peers;
 
@@ -87,6 +89,33 @@ impl NovaCloud {
         &self.urls
     }
 
+    /// Puts these servers into Nova's own tables, cell0's first, and maps them. Gives the cells' databases, and the servers
+    /// as they are there.
+    ///
+    /// # Panics
+    /// Where a database does not take them.
+    pub async fn fill(&self, cells: Vec<Vec<ServerSeed>>) -> (Vec<Store>, Vec<ServerSeed>) {
+        let open = async |at: usize| Store::open(&self.urls[at].as_str().into()).await;
+        let mut mappings = taken(open(0).await);
+        let mapped = mappings
+            .uuids("SELECT uuid FROM cell_mappings ORDER BY id")
+            .await;
+        let mapped = taken(mapped);
+        assert_eq!(mapped.len(), cells.len(), "one mapping for each cell");
+        let (mut stores, mut all) = (Vec::new(), Vec::new());
+        for (at, (cell, mut servers)) in mapped.iter().zip(cells).enumerate() {
+            let mut store = taken(open(at + 1).await);
+            if store.dialect() == Dialect::MariaDb {
+                servers.iter_mut().for_each(ServerSeed::narrow);
+            }
+            taken(store.refill(&servers).await);
+            taken(mappings.run(&mapping(cell, &servers)).await);
+            all.extend(servers);
+            stores.push(store);
+        }
+        (stores, all)
+    }
+
     /// The nova.conf of an API service: cell0 is its own database.
     #[must_use]
     pub fn config(&self) -> PathBuf {
@@ -126,6 +155,34 @@ impl NovaCloud {
             ),
             Err(error) => panic!("nova-manage cannot run: {error}"),
         }
+    }
+}
+
+/// The statement that maps these servers to a cell.
+fn mapping(cell: &Uuid, servers: &[ServerSeed]) -> String {
+    let rows: Vec<String> = servers
+        .iter()
+        .map(|server| {
+            let text = |text: &Option<String>| {
+                text.as_ref()
+                    .map_or("NULL".into(), |text| format!("'{text}'"))
+            };
+            let (project, user) = (text(&server.project_id), text(&server.user_id));
+            let gone = if server.deleted == 0 { "FALSE" } else { "TRUE" };
+            let id = format!("(SELECT id FROM cell_mappings WHERE uuid = '{cell}')");
+            format!("('{}', {id}, {project}, {user}, {gone})", server.uuid)
+        })
+        .collect();
+    let rows = rows.join(", ");
+    format!(
+        "INSERT INTO instance_mappings (instance_uuid, cell_id, project_id, user_id, queued_for_delete) VALUES {rows}"
+    )
+}
+
+fn taken<T>(result: Result<T, CloudError>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("Nova's tables do not take it: {error}"),
     }
 }
 

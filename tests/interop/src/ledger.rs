@@ -15,8 +15,6 @@ pub struct Ledger {
     agreed: usize,
     /// By name: how often, and the first case.
     seen: BTreeMap<String, (usize, String)>,
-    /// Figures for whoever reads the run; they decide nothing.
-    measured: Vec<String>,
 }
 
 impl Ledger {
@@ -33,13 +31,7 @@ impl Ledger {
             cases: 0,
             agreed: 0,
             seen: BTreeMap::new(),
-            measured: Vec::new(),
         }
-    }
-
-    /// Notes a figure that was measured on the way.
-    pub fn measured(&mut self, line: String) {
-        self.measured.push(line);
     }
 
     /// Enters a case: every way in which the two sides differ on it, none where they agree. `example` is only called
@@ -72,7 +64,6 @@ impl Ledger {
         let differences: BTreeMap<_, _> = self.seen.iter().map(|(k, v)| (k, v.0)).collect();
         let figures = serde_json::json!({
             "domain": self.domain, "cases": self.cases, "agreed": self.agreed, "differences": differences,
-            "measured": self.measured,
         });
         let path = peers.report(self.domain);
         if let Err(error) = std::fs::write(&path, figures.to_string()) {

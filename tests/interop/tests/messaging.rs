@@ -1,5 +1,4 @@
-//! Calls between us and the real oslo.messaging with Nova's serializers, both ways, over one RabbitMQ; and how many of
-//! them a second, with Python's own client as the peer.
+//! Calls between us and the real oslo.messaging with Nova's serializers, both ways, over one RabbitMQ.
 #![expect(
     clippy::expect_used,
     clippy::unwrap_used,
@@ -18,8 +17,6 @@ use connect::{
     NovaConnector, RemoteError, RpcRequest,
 };
 use context::{Deadline, RequestContext, RequestParts, TrustPolicy, WireRules};
-use futures_util::StreamExt;
-use futures_util::stream::iter;
 use nova_interop::{Answer, Ledger, Oracle, Peers};
 use serde_json::{Value, json};
 
@@ -125,7 +122,6 @@ async fn nova_and_we_call_each_other() {
     let _serving = serving.expect("our server");
     let mut client = Oracle::start(&peers);
     they_call(&url, &mut client, &ours, &mut ledger).await;
-    how_fast(&url, &bus, &mut client, &mut ledger).await;
     done(oracle.ask(json!({"ask": "rpc.stop", "topic": "compute", "server": "theirs"})));
     ledger.close(&peers, 20);
 }
@@ -337,53 +333,4 @@ async fn they_call(url: &SecretText, client: &mut Oracle, ours: &Ours, ledger: &
         tokio::task::yield_now().await;
     }
     case(ledger, "their cast and fanout", &json!(notes()), &json!(2));
-}
-
-/// Calls and casts to the same Python server, one after the other by each client, and many at once by ours.
-async fn how_fast(url: &SecretText, bus: &CellBus, client: &mut Oracle, ledger: &mut Ledger) {
-    const CALLS: usize = 100;
-    const CASTS: usize = 400;
-    let theirs = || BusTarget::server("compute", "theirs");
-    let echo = |n: usize| bus.call(theirs(), asking("echo", json!({"arg": n})), within(60));
-    let note = |n: usize| bus.cast(theirs(), asking("note", json!({"n": n})), within(60));
-    let question = json!({
-        "ask": "rpc.timed", "url": url.expose(), "topic": "compute", "server": "theirs",
-        "calls": CALLS, "casts": CASTS,
-    });
-    let python = tokio::task::block_in_place(|| client.ask(question)).value();
-    let python = |at: usize, count: usize| count as f64 / python[at].as_f64().expect("seconds");
-
-    let begun = Instant::now();
-    for n in 0..CALLS {
-        echo(n).await.expect("an answer");
-    }
-    let calls = CALLS as f64 / begun.elapsed().as_secs_f64();
-    let begun = Instant::now();
-    let done = iter(0..CALLS * 2).map(echo).buffer_unordered(64);
-    let answered = done
-        .filter(|answer| std::future::ready(answer.is_ok()))
-        .count()
-        .await;
-    assert_eq!(answered, CALLS * 2);
-    let many_calls = answered as f64 / begun.elapsed().as_secs_f64();
-    let begun = Instant::now();
-    for n in 0..CASTS {
-        note(n).await.expect("a cast");
-    }
-    let casts = CASTS as f64 / begun.elapsed().as_secs_f64();
-    let begun = Instant::now();
-    let sent = iter(0..CASTS * 5).map(note).buffer_unordered(256);
-    let sent = sent
-        .filter(|sent| std::future::ready(sent.is_ok()))
-        .count()
-        .await;
-    assert_eq!(sent, CASTS * 5);
-    let many_casts = sent as f64 / begun.elapsed().as_secs_f64();
-    let (their_calls, their_casts) = (python(0, CALLS), python(1, CASTS));
-    ledger.measured(format!(
-        "calls/s {calls:.0} one by one, {many_calls:.0} at once; Python's client {their_calls:.0}"
-    ));
-    ledger.measured(format!(
-        "casts/s {casts:.0} one by one, {many_casts:.0} at once; Python's client {their_casts:.0}"
-    ));
 }

@@ -9,7 +9,7 @@
 use std::time::Duration;
 
 use cells::{Cells, RevisionKey, SecretText, UrlDefaults};
-use conformance::{CloudBuilder, Dialect, MariaDb, ServerSeed, Store};
+use conformance::{CloudBuilder, Dialect, MariaDb, Store};
 use connect::{ConnectorOptions, NovaApi, NovaConnector};
 use context::{
     Deadline, Identity, ProjectId, ReadDeleted, RequestContext, RequestParts, Roles, UserId,
@@ -156,35 +156,16 @@ impl World {
         let folder = tempfile::tempdir().expect("a folder");
         let made = CloudBuilder::new().seed(7).cells(CELLS).servers(SERVERS);
         let made = made.build(folder.path()).await.expect("a made-up cloud");
-        let url = |at: usize| SecretText::new(cloud.urls()[at].clone());
-        let mut mappings = Store::open(&url(0)).await.expect("nova_api");
-        let mapped = mappings
-            .uuids("SELECT uuid FROM cell_mappings ORDER BY id")
-            .await;
-        let mapped = mapped.expect("nova-manage's mappings");
-        assert_eq!(mapped.len(), CELLS + 1);
-        let (mut stores, mut all) = (Vec::new(), Vec::new());
-        for (at, cell) in made.cells().iter().enumerate() {
-            let mut store = Store::open(&url(at + 1)).await.expect("a cell");
-            let mut servers = cell.servers().to_vec();
-            if store.dialect() == Dialect::MariaDb {
-                servers.iter_mut().for_each(ServerSeed::narrow);
-            }
-            store
-                .refill(&servers)
-                .await
-                .expect("Nova's tables take them");
-            mappings
-                .run(&mapping(&mapped[at], &servers))
-                .await
-                .expect("mappings");
-            all.extend(servers);
-            stores.push(store);
-        }
+        let servers = made.cells().iter().map(|cell| cell.servers().to_vec());
+        let (stores, all) = cloud.fill(servers.collect()).await;
         let mut union = Store::open(union).await.expect("a database");
         union.create_union().await.expect("an empty one");
         union.refill(&all).await.expect("the same rows");
-        let api = NovaApi::open(&url(0), &ConnectorOptions::default()).expect("nova_api");
+        let api = NovaApi::open(
+            &cloud.urls()[0].as_str().into(),
+            &ConnectorOptions::default(),
+        )
+        .expect("nova_api");
         let cells = Cells::new(
             api.clone(),
             NovaConnector::default(),
@@ -357,27 +338,6 @@ fn values() -> Vec<(&'static str, &'static str)> {
         .iter()
         .filter(|key| !matches!(key, SortKey::Id | SortKey::Uuid));
     nullable.map(|key| (key.as_str(), of(key))).collect()
-}
-
-/// The statement that maps these servers to a cell.
-fn mapping(cell: &Uuid, servers: &[ServerSeed]) -> String {
-    let rows: Vec<String> = servers
-        .iter()
-        .map(|server| {
-            let text = |text: &Option<String>| {
-                text.as_ref()
-                    .map_or("NULL".into(), |text| format!("'{text}'"))
-            };
-            let (project, user) = (text(&server.project_id), text(&server.user_id));
-            let gone = if server.deleted == 0 { "FALSE" } else { "TRUE" };
-            let id = format!("(SELECT id FROM cell_mappings WHERE uuid = '{cell}')");
-            format!("('{}', {id}, {project}, {user}, {gone})", server.uuid)
-        })
-        .collect();
-    let rows = rows.join(", ");
-    format!(
-        "INSERT INTO instance_mappings (instance_uuid, cell_id, project_id, user_id, queued_for_delete) VALUES {rows}"
-    )
 }
 
 /// Asks both the same, with NULLs in the data and then without.

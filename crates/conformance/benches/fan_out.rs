@@ -153,8 +153,11 @@ fn async_fan_out(workers: usize) {
     }
 }
 
-/// A cell, and where its answer goes.
-type HandJob = (usize, Sender<(usize, u64)>);
+/// What a request needs to aim at a cell.
+type Target = (cells::Cells<HonestConnector>, context::RequestContext);
+
+/// A cell, what aims at it, and where its answer goes.
+type HandJob = (usize, Option<Target>, Sender<(usize, u64)>);
 
 /// By hand: workers on a channel, results through another, a deadline for all.
 struct HandPool {
@@ -167,7 +170,11 @@ impl HandPool {
         for _ in 0..workers {
             let queue = queue.clone();
             std::thread::spawn(move || {
-                while let Ok((cell, answer)) = queue.recv() {
+                while let Ok((cell, target, answer)) = queue.recv() {
+                    if let Some((cells, request)) = target {
+                        let id = FakeCloud::<HonestConnector>::id(cell);
+                        let _target = cells.target(&request, id).expect("it is there");
+                    }
                     let _ = answer.send((cell, 1));
                 }
             });
@@ -175,11 +182,12 @@ impl HandPool {
         Self { jobs }
     }
 
-    fn scatter(&self, cells: usize) {
+    fn scatter(&self, cells: usize, target: Option<&Service>) {
         let (answer, answers) = unbounded();
         for cell in 0..cells {
+            let target = target.map(|of| (of.cloud.cells.clone(), of.request.clone()));
             self.jobs
-                .send((cell, answer.clone()))
+                .send((cell, target, answer.clone()))
                 .expect("the pool is there");
         }
         let deadline = Instant::now() + AMPLE;
@@ -192,13 +200,13 @@ impl HandPool {
     }
 }
 
-fn thread_fan_out() {
+fn thread_fan_out(workers: usize) {
     let policy = ThreadPolicy {
-        workers: 2,
+        workers,
         ..ThreadPolicy::default()
     };
     let executor = ThreadExecutor::new("bench", policy).expect("threads");
-    let by_hand = HandPool::new(2);
+    let by_hand = HandPool::new(workers);
     for cells in [1, 8, 64, 1000] {
         let service = Service::of(cells);
         let calls = (40_000 / (cells + 8)).max(20);
@@ -209,14 +217,16 @@ fn thread_fan_out() {
                 assert!(!report.is_partial());
             })
         };
-        let peer = || peers::seconds(calls, || by_hand.scatter(cells));
-        let (ours, peer) = in_turns(7, ours, peer);
-        row(
-            &format!("P2 scatter {cells} cells, 2 threads"),
-            ours * 1e6,
-            "us",
-            Some(peer * 1e6),
-        );
+        for (target, note) in [(None, ""), (Some(&service), ", peer targets too")] {
+            let peer = || peers::seconds(calls, || by_hand.scatter(cells, target));
+            let (ours, peer) = in_turns(7, ours, peer);
+            row(
+                &format!("P2 scatter {cells} cells, {workers} threads{note}"),
+                ours * 1e6,
+                "us",
+                Some(peer * 1e6),
+            );
+        }
     }
 }
 
@@ -255,7 +265,9 @@ fn main() {
     load();
     async_fan_out(1);
     async_fan_out(2);
-    thread_fan_out();
+    thread_fan_out(2);
+    // As many as there are by default: work that blocks needs them, and this does not.
+    thread_fan_out(64);
     growth();
     load();
 }

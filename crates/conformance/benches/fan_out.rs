@@ -7,46 +7,19 @@
 )]
 
 mod peers;
+#[path = "peers/service.rs"]
+mod service;
 
 use std::time::Instant;
 
 use cells::CellError;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use nova_conformance::fakes::{FakeCloud, HonestConnector, admin};
+use nova_conformance::fakes::{self, FakeCloud, HonestConnector};
 use peers::{AMPLE, in_turns, load, row, thread_seconds};
-use scatter::{
-    Isolation, IsolationPolicy, PermitClass, Scatter, ScatterStats, ThreadExecutor, ThreadPolicy,
-    TokioExecutor,
-};
+use scatter::{ThreadExecutor, ThreadPolicy, TokioExecutor};
+use service::Service;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// What the calls of one service share.
-struct Service {
-    cloud: FakeCloud,
-    request: context::RequestContext,
-    isolation: Isolation,
-    stats: ScatterStats,
-}
-
-impl Service {
-    fn of(cells: usize) -> Self {
-        Self {
-            cloud: FakeCloud::of(cells),
-            request: admin(),
-            isolation: Isolation::new(IsolationPolicy::default()),
-            stats: ScatterStats::default(),
-        }
-    }
-
-    /// A scatter with everything on: budget, permits, outcomes, histograms.
-    fn scatter(&self) -> Scatter<'_, HonestConnector> {
-        Scatter::new(&self.request, &self.cloud.cells, self.cloud.all())
-            .timeout(AMPLE)
-            .isolation(&self.isolation, PermitClass::Interactive)
-            .stats(&self.stats)
-    }
-}
 
 /// A scatter of no-op work.
 async fn ours(service: &Service, executor: &TokioExecutor) {

@@ -12,7 +12,10 @@ mod messages;
 mod peers;
 mod scatters;
 mod servers;
+#[path = "../../../../crates/conformance/benches/peers/service.rs"]
+mod service;
 
+use conformance::fakes;
 use nova_interop::{Oracle, Peers};
 use serde_json::Value;
 

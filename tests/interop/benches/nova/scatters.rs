@@ -5,13 +5,11 @@ use std::time::Instant;
 use cells::CellError;
 use conformance::fakes::{FakeCloud, HonestConnector, admin};
 use nova_interop::{Oracle, Peers};
-use scatter::{
-    Isolation, IsolationPolicy, PermitClass, Scatter, ScatterStats, ThreadExecutor, ThreadPolicy,
-    TokioExecutor,
-};
+use scatter::{ThreadExecutor, ThreadPolicy, TokioExecutor};
 use serde_json::json;
 
-use crate::peers::{AMPLE, median, row};
+use crate::peers::{median, row, seconds};
+use crate::service::Service;
 use crate::{asked, number};
 
 /// Rounds of each figure: ours and Nova's in turns.
@@ -37,7 +35,7 @@ pub(crate) async fn measure(peers: &Peers) {
             }
             on_tasks.push(began.elapsed().as_secs_f64() / calls as f64);
             on_threads.push(tokio::task::block_in_place(|| {
-                service.blocking(&threads, calls)
+                blocking(&service, &threads, calls)
             }));
             // Fewer: it takes longer.
             let calls = (calls / 20).max(4);
@@ -56,43 +54,14 @@ pub(crate) async fn measure(peers: &Peers) {
     }
 }
 
-/// What the calls of one service share.
-struct Service {
-    cloud: FakeCloud,
-    request: context::RequestContext,
-    isolation: Isolation,
-    stats: ScatterStats,
-}
-
-impl Service {
-    fn of(cells: usize) -> Self {
-        Self {
-            cloud: FakeCloud::of(cells),
-            request: admin(),
-            isolation: Isolation::new(IsolationPolicy::default()),
-            stats: ScatterStats::default(),
-        }
-    }
-
-    /// A scatter with everything on: budget, permits, outcomes, histograms.
-    fn scatter(&self) -> Scatter<'_, HonestConnector> {
-        Scatter::new(&self.request, &self.cloud.cells, self.cloud.all())
-            .timeout(AMPLE)
-            .isolation(&self.isolation, PermitClass::Interactive)
-            .stats(&self.stats)
-    }
-
-    /// Seconds of one scatter of work that blocks.
-    fn blocking(&self, threads: &ThreadExecutor, calls: usize) -> f64 {
-        let began = Instant::now();
-        for _ in 0..calls {
-            let report = self
-                .scatter()
-                .run_blocking(threads, |_| Ok::<u64, CellError>(1));
-            assert!(!report.is_partial());
-        }
-        began.elapsed().as_secs_f64() / calls as f64
-    }
+/// Seconds of one scatter of work that blocks.
+fn blocking(service: &Service, threads: &ThreadExecutor, calls: usize) -> f64 {
+    seconds(calls, || {
+        let report = service
+            .scatter()
+            .run_blocking(threads, |_| Ok::<u64, CellError>(1));
+        assert!(!report.is_partial());
+    })
 }
 
 fn targeting(nova: &mut Oracle) {

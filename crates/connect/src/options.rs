@@ -18,7 +18,7 @@ pub struct ConnectorOptions {
     /// A connection older than this is replaced instead of reused. A tenth is taken off at random, so that connections
     /// made together do not end together.
     pub max_age: Duration,
-    /// A connection that nobody used for this long is closed.
+    /// A connection that nobody took for this long is closed: counted from when it was last taken, statement included.
     pub idle_age: Duration,
     /// A connection that nobody used for this long is asked whether it is still there, again and again: so nothing between
     /// here and the server forgets it, and one that is lost is found before somebody needs it. Zero: never.

@@ -10,6 +10,7 @@ use crate::problem::{InvalidUrl, ProblemKind, Word};
 use crate::secret::SecretText;
 
 use super::canonical::Canonical;
+use super::database_option::option;
 use super::host::{Host, parse_port, split_port};
 use super::text::{decode, decode_secret, encode, options, split_scheme};
 
@@ -292,75 +293,6 @@ fn database_name(path: &str) -> Result<String, ProblemKind> {
     } else {
         Err(ProblemKind::BadDatabase)
     }
-}
-
-fn option(
-    engine: Engine,
-    key: &str,
-    value: String,
-    charset: &mut Option<String>,
-    tls: &mut TlsOptions,
-) -> Result<(), ProblemKind> {
-    let word = || Word::of(key);
-    let path = |value: String| {
-        if value.is_empty() {
-            Err(ProblemKind::BadOption(word()))
-        } else {
-            Ok(Some(value.into()))
-        }
-    };
-    match (engine, key) {
-        (Engine::MySql, "charset") => {
-            // The connection speaks utf8mb4, a superset of both; any other would change what text means.
-            if !["utf8", "utf8mb3", "utf8mb4"].contains(&value.as_str()) {
-                return Err(ProblemKind::BadOption(word()));
-            }
-            *charset = Some(value);
-        }
-        (Engine::MySql, "ssl_ca") | (Engine::PostgreSql, "sslrootcert") => tls.ca = path(value)?,
-        (Engine::MySql, "ssl_cert") | (Engine::PostgreSql, "sslcert") => {
-            tls.certificate = path(value)?;
-        }
-        (Engine::MySql, "ssl_key") | (Engine::PostgreSql, "sslkey") => tls.key = path(value)?,
-        (Engine::PostgreSql, "sslmode") => {
-            // Weaker modes fall back to plain text or skip the check of who is at the other end.
-            if value != "verify-full" {
-                return Err(ProblemKind::ForbiddenOption(word()));
-            }
-        }
-        (
-            _,
-            "host"
-            | "hostaddr"
-            | "port"
-            | "user"
-            | "password"
-            | "dbname"
-            | "database"
-            | "socket"
-            | "unix_socket"
-            | "service"
-            | "servicefile"
-            | "passfile"
-            | "options"
-            | "ssl_mode"
-            | "ssl-mode"
-            | "ssl_disabled"
-            | "ssl_verify_cert"
-            | "ssl_verify_identity"
-            | "ssl_check_hostname"
-            | "init_command"
-            | "read_default_file"
-            | "read_default_group"
-            | "local_infile"
-            | "gssencmode"
-            | "target_session_attrs"
-            | "sslpassword",
-        ) => return Err(ProblemKind::ForbiddenOption(word())),
-        _ => return Err(ProblemKind::UnknownOption(word())),
-    }
-    tls.required |= key.starts_with("ssl");
-    Ok(())
 }
 
 #[cfg(test)]

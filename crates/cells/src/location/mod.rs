@@ -5,6 +5,7 @@
 
 mod canonical;
 mod database;
+mod database_option;
 mod host;
 mod text;
 mod transport;

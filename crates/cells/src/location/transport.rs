@@ -84,18 +84,50 @@ pub struct BrokerHost {
     pub port: u16,
 }
 
-/// Options that oslo.messaging takes in a URL and that mean something here. Others are refused.
-const KNOWN_OPTIONS: [&str; 9] = [
+/// Options that oslo.messaging takes in a URL and that mean something here. Others are refused, but for [`IDLE_OPTIONS`].
+const KNOWN_OPTIONS: [&str; 10] = [
     "ssl",
     "ssl_ca_file",
     "ssl_cert_file",
     "ssl_key_file",
+    "ssl_version",
     "heartbeat_timeout_threshold",
     "rabbit_quorum_queue",
     "rabbit_transient_quorum_queue",
     "amqp_durable_queues",
     "rabbit_qos_prefetch_count",
 ];
+
+/// Options that say how oslo.messaging's own threads, pools and waits work, which are not those of this process: they are
+/// taken and change nothing.
+const IDLE_OPTIONS: [&str; 12] = [
+    "heartbeat_rate",
+    "heartbeat_in_pthread",
+    "kombu_reconnect_delay",
+    "kombu_reconnect_splay",
+    "kombu_missing_consumer_retry_timeout",
+    "kombu_failover_strategy",
+    "rabbit_retry_interval",
+    "rabbit_retry_backoff",
+    "rabbit_interval_max",
+    "rpc_conn_pool_size",
+    "conn_pool_min_size",
+    "conn_pool_ttl",
+];
+
+/// An option of the query that is not taken.
+fn refused(key: &str, value: &str) -> Option<ProblemKind> {
+    match key {
+        // What both ends agree on is 1.2 or 1.3 here, so older versions cannot be had.
+        "ssl_version" => {
+            let taken = ["", "SSLv23", "TLSv1_2"];
+            let taken = taken.iter().any(|word| value.eq_ignore_ascii_case(word));
+            (!taken).then(|| ProblemKind::BadOption(Word::of(key)))
+        }
+        _ if KNOWN_OPTIONS.contains(&key) || IDLE_OPTIONS.contains(&key) => None,
+        _ => Some(ProblemKind::UnknownOption(Word::of(key))),
+    }
+}
 
 impl TransportLocation {
     /// Reads a transport URL that is no template, such as one of this host's own configuration.
@@ -271,11 +303,8 @@ fn broker(kind: BrokerKind, rest: &str) -> Result<Broker, Vec<ProblemKind>> {
     }
     let virtual_host = decode(path.strip_prefix('/').unwrap_or(path));
     let options = options(query).and_then(|options| {
-        match options
-            .iter()
-            .find(|(key, _)| !KNOWN_OPTIONS.contains(&key.as_str()))
-        {
-            Some((key, _)) => Err(ProblemKind::UnknownOption(Word::of(key))),
+        match options.iter().find_map(|(key, value)| refused(key, value)) {
+            Some(problem) => Err(problem),
             None => Ok(options),
         }
     });
@@ -409,6 +438,20 @@ mod tests {
             "rabbit://nova:***@mq1:5672,nova:***@mq2:5672/cell1"
         );
         assert!(!format!("{location:?}").contains("hunter"));
+    }
+
+    #[test]
+    fn what_deployments_write_for_oslo_messaging_is_taken() {
+        let b = broker_of("rabbit://u:p@h/v?ssl=1&ssl_version=TLSv1_2&ssl_ca_file=/etc/ca.pem");
+        assert!(b.asks_for_tls());
+        broker_of("rabbit://u:p@h/v?ssl=0&heartbeat_rate=3&kombu_reconnect_delay=0.5");
+        for version in ["TLSv1", "TLSv1_1", "SSLv3"] {
+            let url = format!("rabbit://h/v?ssl=1&ssl_version={version}");
+            assert_eq!(
+                TransportLocation::parse(&url).unwrap_err(),
+                [ProblemKind::BadOption(Word::of("ssl_version"))]
+            );
+        }
     }
 
     #[test]

@@ -96,10 +96,12 @@ impl TemplateParts {
         if let Some(value) = self.values.get(name) {
             return Ok(value);
         }
-        let word = Word::of(name);
         if WHOLE.contains(&name) {
-            return Err(ProblemKind::TemplateMissingPart(word));
+            // Empty and not missing, for Nova too: `…/{path}?{query}` is what templates usually end with, and most base
+            // URLs of buses have no query.
+            return Ok("");
         }
+        let word = Word::of(name);
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
         match PER_HOST.contains(&stem) {
             true if stem == name && self.several_hosts => {
@@ -181,6 +183,15 @@ mod tests {
         let all = "{scheme} {username} {password} {hostname} {port} {path} {query} {fragment}";
         let expected = "mysql+pymysql nova p%40ss db1 3306 nova charset=utf8 frag";
         assert_eq!(filled(all, BASE).as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn a_part_that_ends_a_url_may_be_empty() {
+        let all = "{scheme}://{username}:{password}@{hostname}:{port}/{path}?{query}";
+        assert_eq!(
+            filled(all, "rabbit://nova:p@mq1:5672/").as_deref(),
+            Ok("rabbit://nova:p@mq1:5672/?")
+        );
     }
 
     #[test]

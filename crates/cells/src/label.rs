@@ -61,8 +61,17 @@ impl CellLabel {
 
 /// Text from outside, without what would forge log lines and terminal output.
 pub(crate) fn visible(text: &str) -> impl Iterator<Item = char> {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+    text.chars().map(shown)
+}
+
+/// The character as it may be shown on a terminal and in a log: U+FFFD in place of those that steer either. Control
+/// characters do; so do line and paragraph separators and the marks that turn the direction of what follows, which make a
+/// text look like another.
+#[must_use]
+pub fn shown(c: char) -> char {
+    let steers = c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    if steers { '\u{fffd}' } else { c }
 }
 
 fn printable(text: &str) -> String {
@@ -108,6 +117,8 @@ mod tests {
         let label = CellLabel::of_row("x\nINFO all good", None);
         assert_eq!(label.id(), None);
         assert_eq!(label.to_string(), "x\u{fffd}INFO all good");
+        let turned = CellLabel::of_row("x", Some("cell\u{202e}1llec"));
+        assert_eq!(turned.name(), Some("cell\u{fffd}1llec"));
         assert!(
             CellLabel::of_row(&"y".repeat(500), None)
                 .uuid()

@@ -81,7 +81,7 @@ pub use invalidation::{
     ChannelLost, GatePolicy, InvalidationChannel, InvalidationGate, InvalidationKey,
     InvalidationSender, InvalidationSource, Verdict,
 };
-pub use label::CellLabel;
+pub use label::{CellLabel, shown};
 pub use last_good::{LastGood, Staleness};
 pub use location::{
     Broker, BrokerHost, BrokerKind, DatabaseLocation, DatabaseServer, Engine, Host, SqliteFile,

@@ -2,10 +2,32 @@
 
 use std::io::IsTerminal;
 
-use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets};
+use comfy_table::{
+    Attribute, Cell, CellAlignment, Color, ColumnConstraint, ContentArrangement, Table, presets,
+};
 
 /// The width that tables keep to; a wider terminal is not used, so that what is pasted elsewhere stays readable.
 const WIDTH: u16 = 100;
+
+/// Blanks behind each column.
+const GAP: u16 = 2;
+
+/// A uuid's width: it is copied and searched for, so it must not be broken.
+const WHOLE: u16 = 36;
+
+/// What a column that may be broken is left at least.
+const BROKEN: u16 = 12;
+
+/// Which columns keep their width, so that one long name breaks no other column; none where they would not fit so.
+fn columns_kept_whole(widths: &[u16]) -> Vec<bool> {
+    let whole = |width: &u16| *width <= WHOLE;
+    let need: u32 = widths
+        .iter()
+        .map(|width| u32::from(if whole(width) { *width } else { BROKEN }) + u32::from(GAP))
+        .sum();
+    let fits = need <= u32::from(WIDTH);
+    widths.iter().map(|width| fits && whole(width)).collect()
+}
 
 /// A table with these headings and rows.
 pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>) -> String {
@@ -25,8 +47,12 @@ pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<Cell>>
         table.force_no_tty();
     }
     table.add_rows(rows);
-    for column in table.column_iter_mut() {
-        column.set_padding((0, 2));
+    let whole = columns_kept_whole(&table.column_max_content_widths());
+    for (column, whole) in table.column_iter_mut().zip(whole) {
+        column.set_padding((0, GAP));
+        if whole {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
     }
     let mut text: String = table
         .lines()
@@ -51,13 +77,10 @@ pub(crate) fn state(word: &str) -> Cell {
     Cell::new(word).fg(colour)
 }
 
-/// A cell with text from outside, made safe to print: names come from users, and a terminal obeys escape codes.
+/// A cell with text from outside, made safe to print: names come from users, and a terminal obeys escape codes, and marks
+/// that turn the rest of the line around.
 pub(crate) fn safe(text: &str) -> Cell {
-    Cell::new(
-        text.chars()
-            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-            .collect::<String>(),
-    )
+    Cell::new(text.chars().map(cells::shown).collect::<String>())
 }
 
 /// A number, to the right.
@@ -75,6 +98,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_long_name_breaks_no_uuid() {
+        let uuid = "6d5bd30e-147b-44db-9ceb-1a392e756c36";
+        let long = "x".repeat(255);
+        let text = table(
+            &["UUID", "NAME", "STATE", "CREATED", "CELL"],
+            [vec![
+                safe(uuid),
+                safe(&long),
+                safe("active"),
+                safe("2026-09-30T23:00:00Z"),
+                safe("cell1"),
+            ]],
+        );
+        assert!(text.contains(uuid), "{text}");
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(usize::from(WIDTH)), "{text}");
+        // Where nothing fits, everything is broken rather than some of it lost.
+        assert_eq!(columns_kept_whole(&[36; 4]), [false; 4]);
+    }
+
+    #[test]
     fn a_table_keeps_to_its_width_and_forges_no_escape_codes() {
         let long = "x".repeat(150);
         let text = table(&["A", "B"], [vec![safe("\u{1b}[31mred"), safe(&long)]]);
@@ -84,5 +128,7 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains('\u{1b}'));
+        let turned = table(&["A"], [vec![safe("evil\u{202e}gpj.exe")]]);
+        assert!(turned.contains("evil\u{fffd}gpj.exe"), "{turned}");
     }
 }

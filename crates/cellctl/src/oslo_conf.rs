@@ -2,8 +2,8 @@
 //!
 //! The format is oslo.config's, which general INI readers get wrong in ways that matter for URLs with passwords: `#` and
 //! `;` start a comment only at the start of a line, quotes around a value are dropped, a line that begins with a blank
-//! continues the one before, `$$` is a dollar sign and `$name` a reference to another option. References are refused:
-//! they can name environment variables and other files.
+//! continues the one before. `$$` is a dollar sign, `$name` the value of another option, and a `$` that starts no name is
+//! itself. What a reference names has to be in the files: the defaults of Nova's many options are not known here.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,8 @@ pub(crate) enum ConfError {
     #[error("line {line}: an option before the first `[section]`")]
     NoSection { line: usize },
     #[error(
-        "[{section}]{option} refers to another option with `$`; write the value itself, and `$$` for a dollar sign"
+        "[{section}]{option} refers with `$` to an option that has no value in the given files; write the value itself, \
+         and `$$` for a dollar sign"
     )]
     Reference { section: String, option: String },
 }
@@ -45,7 +46,7 @@ impl OsloConf {
                 let name = name
                     .strip_suffix(']')
                     .ok_or(ConfError::Syntax { line: line_number })?;
-                section = Some(name.trim().to_owned());
+                section = Some(group(name));
                 open = None;
             } else {
                 let at = line
@@ -73,23 +74,89 @@ impl OsloConf {
 
     /// The value of an option, if a file gives it one that is not empty.
     pub(crate) fn get(&self, section: &str, option: &str) -> Result<Option<SecretText>, ConfError> {
-        let key = (section.to_owned(), option.to_owned());
-        let Some(raw) = self.values.get(&key) else {
+        let Some(raw) = self.raw(section, option) else {
             return Ok(None);
         };
-        let mut value = String::with_capacity(raw.expose().len());
-        let mut rest = raw.expose();
-        while let Some(at) = rest.find('$') {
-            value.push_str(&rest[..=at]);
-            rest = rest[at + 1..]
-                .strip_prefix('$')
-                .ok_or_else(|| ConfError::Reference {
-                    section: section.to_owned(),
-                    option: option.to_owned(),
-                })?;
+        let mut value = String::with_capacity(raw.len());
+        if self.put(&mut value, section, raw, MAX_DEPTH).is_none() {
+            return Err(ConfError::Reference {
+                section: section.to_owned(),
+                option: option.to_owned(),
+            });
         }
-        value.push_str(rest);
         Ok(Some(SecretText::new(value)).filter(|value| !value.expose().is_empty()))
+    }
+
+    fn raw(&self, section: &str, option: &str) -> Option<&str> {
+        let key = (section.to_owned(), option.to_owned());
+        self.values.get(&key).map(SecretText::expose)
+    }
+
+    /// Adds a value with its references followed, as `string.Template.safe_substitute` does; nothing where one of them
+    /// leads nowhere, in a circle, or to more text than any value has.
+    fn put(&self, to: &mut String, section: &str, raw: &str, depth: usize) -> Option<()> {
+        let mut rest = raw;
+        while let Some(at) = rest.find('$') {
+            // oslo.config takes `\$` for `$$` first of all.
+            let plain = rest[..at].strip_suffix('\\');
+            let escaped = plain.is_some();
+            to.push_str(plain.unwrap_or(&rest[..at]));
+            rest = &rest[at + 1..];
+            if escaped {
+                to.push('$');
+            } else if let Some(after) = rest.strip_prefix('$') {
+                to.push('$');
+                rest = after;
+            } else if let Some((name, after)) = reference(rest) {
+                rest = after;
+                let (section, value) = self.referred(section, name)?;
+                self.put(to, section, value, depth.checked_sub(1)?)?;
+            } else {
+                to.push('$');
+            }
+        }
+        to.push_str(rest);
+        (to.len() <= MAX_BYTES).then_some(())
+    }
+
+    /// `name` is of the same section or else of `[DEFAULT]`, `section.name` of that section.
+    fn referred<'a>(&'a self, section: &'a str, name: &'a str) -> Option<(&'a str, &'a str)> {
+        match name.split_once('.') {
+            Some((section, name)) => self.raw(section, name).map(|value| (section, value)),
+            None => [section, "DEFAULT"]
+                .into_iter()
+                .find_map(|section| self.raw(section, name).map(|value| (section, value))),
+        }
+    }
+}
+
+/// References in references in …: more is a circle.
+const MAX_DEPTH: usize = 8;
+
+/// What a value may be after its references were followed: more than the longest URL that anybody reads.
+pub(crate) const MAX_BYTES: usize = 64 * 1024;
+
+/// oslo.config takes the names of sections without case, but for its own.
+fn group(name: &str) -> String {
+    match name {
+        "DEFAULT" => name.to_owned(),
+        _ => name.to_ascii_lowercase(),
+    }
+}
+
+/// The name after a `$`, bare or in braces, and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let (inside, braced) = match text.strip_prefix('{') {
+        Some(inside) => (inside, true),
+        None => (text, false),
+    };
+    let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
+    inside.starts_with(starts).then_some(())?;
+    let (name, after) = inside.split_at(inside.find(|c| !named(c)).unwrap_or(inside.len()));
+    match braced {
+        true => after.strip_prefix('}').map(|after| (name, after)),
+        false => Some((name, after)),
     }
 }
 
@@ -134,6 +201,50 @@ mod tests {
         );
         assert_eq!(value("[a]\nb = 'c'\n", "a", "b").as_deref(), Some("c"));
         assert_eq!(value("[a]\nb =\n", "a", "b"), None);
+    }
+
+    #[test]
+    fn a_dollar_sign_that_starts_no_name_is_itself() {
+        // Each was put to oslo.config itself.
+        for (written, meant) in [
+            ("p$5x$", "p$5x$"),
+            ("$$$5$$", "$$5$"),
+            ("a\\$my_ip", "a$my_ip"),
+            ("x${my-ip}${", "x${my-ip}${"),
+            ("$é", "$é"),
+        ] {
+            let text = format!("[database]\nconnection = {written}\n");
+            assert_eq!(
+                value(&text, "database", "connection").as_deref(),
+                Some(meant),
+                "{written}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reference_is_the_value_of_the_option_that_it_names() {
+        let text = "[DEFAULT]\nmy_ip = h$a\na = 7\n[Database]\nport = 3306\n\
+            connection = mysql://u@$my_ip:${database.port}/d$$x\n[other]\nport = 1\n";
+        assert_eq!(
+            value(text, "database", "connection").as_deref(),
+            Some("mysql://u@h7:3306/d$x")
+        );
+    }
+
+    #[test]
+    fn references_that_lead_nowhere_or_in_a_circle_are_refused() {
+        for text in [
+            "[a]\nb = $a.c\n",
+            "[DEFAULT]\nmy_ip = 1\n[a]\nb = x$my_ip.y\n",
+            "[DEFAULT]\nmy_ip = 1\n[a]\nb = $MY_IP\n",
+            "[a]\nb = $b\n",
+            "[a]\nb = $c$c\nc = $b$b\n",
+        ] {
+            let mut conf = OsloConf::default();
+            conf.merge(text).unwrap();
+            assert!(conf.get("a", "b").is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -41,7 +41,7 @@ pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError>
         Format::Json => output::text(&json(&rows, &cells)?)?,
         Format::Table => output::text(&shown(&rows, &cells))?,
         Format::Jsonl | Format::Csv => {
-            let mut lines = Lines::new(global.format);
+            let mut lines = Lines::headed(global.format, names(&rows));
             for row in &rows {
                 if !lines.row(row)? {
                     break;
@@ -91,6 +91,27 @@ fn fields(cell: &str, record: Record) -> Fields {
     fields
 }
 
+/// The columns of all rows, each once: cells of different Novas have different tables.
+fn names(rows: &[Fields]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    let mut last: Option<&Fields> = None;
+    for row in rows {
+        // Nearly always the same as those of the row before.
+        let same = last.is_some_and(|last| {
+            last.len() == row.len() && last.iter().zip(row).all(|(one, other)| one.0 == other.0)
+        });
+        if !same {
+            for (name, _) in row {
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        last = Some(row);
+    }
+    names
+}
+
 /// `{"rows","cells","partial"}`, each row's columns in the statement's order.
 fn json(rows: &[Fields], cells: &[CellDocument]) -> Result<String, CliError> {
     let failed =
@@ -119,19 +140,18 @@ fn shown(rows: &[Fields], cells: &[CellDocument]) -> String {
     } else {
         String::new()
     };
-    if let Some(first) = rows.first() {
-        let names: Vec<String> = first.iter().map(|(name, _)| name.to_uppercase()).collect();
-        let headings: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names = names(rows);
+    if !names.is_empty() {
+        let headings: Vec<String> = names.iter().map(|name| name.to_uppercase()).collect();
+        let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
         let lines = rows.iter().map(|row| {
-            first
+            names
                 .iter()
-                .map(
-                    |(name, _)| match row.iter().find(|(other, _)| other == name) {
-                        None | Some((_, Value::Null)) => table::optional(None),
-                        Some((_, Value::String(text))) => table::safe(text),
-                        Some((_, other)) => table::number(other),
-                    },
-                )
+                .map(|name| match row.iter().find(|(other, _)| other == name) {
+                    None | Some((_, Value::Null)) => table::optional(None),
+                    Some((_, Value::String(text))) => table::safe(text),
+                    Some((_, other)) => table::number(other),
+                })
                 .collect()
         });
         text.push_str(&table::table(&headings, lines));
@@ -140,4 +160,26 @@ fn shown(rows: &[Fields], cells: &[CellDocument]) -> String {
         text.push_str(&outcomes(cells));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_only_a_later_cell_has_is_a_column() {
+        let row = |names: &[&str]| -> Fields {
+            let value = |name: &&str| ((*name).to_owned(), Value::from(*name));
+            names.iter().map(value).collect()
+        };
+        let rows = [
+            row(&["cell", "a"]),
+            row(&["cell", "a"]),
+            row(&["cell", "b", "a"]),
+        ];
+        assert_eq!(names(&rows), ["cell", "a", "b"]);
+        let table = shown(&rows, &[]);
+        assert!(table.starts_with("CELL  A  B\n"), "{table}");
+        assert_eq!(names(&[]), [""; 0]);
+    }
 }

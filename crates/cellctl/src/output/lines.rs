@@ -14,17 +14,25 @@ pub(crate) type Fields = Vec<(String, Value)>;
 pub(crate) struct Lines {
     out: BufWriter<StdoutLock<'static>>,
     csv: bool,
-    /// The heading of comma-separated values: the first row's names.
-    heading: Option<Vec<String>>,
+    /// The names of comma-separated values: the first row's, where they were not given.
+    names: Vec<String>,
+    /// Whether the heading is written.
+    headed: bool,
 }
 
 impl Lines {
-    /// For a format of lines: [`Format::Csv`], and JSON lines for any other.
+    /// For a format of lines: [`Format::Csv`], and JSON lines for any other. All rows have the names of the first.
     pub(crate) fn new(format: Format) -> Self {
+        Self::headed(format, Vec::new())
+    }
+
+    /// The same for rows of which each has some of these names.
+    pub(crate) fn headed(format: Format, names: Vec<String>) -> Self {
         Self {
             out: BufWriter::new(io::stdout().lock()),
             csv: format == Format::Csv,
-            heading: None,
+            names,
+            headed: false,
         }
     }
 
@@ -43,13 +51,15 @@ impl Lines {
     }
 
     fn values(&mut self, row: &Fields) -> io::Result<()> {
-        if self.heading.is_none() {
-            let names: Vec<String> = row.iter().map(|(name, _)| name.clone()).collect();
-            let line: Vec<String> = names.iter().map(|name| quoted(name)).collect();
+        if !self.headed {
+            if self.names.is_empty() {
+                self.names = row.iter().map(|(name, _)| name.clone()).collect();
+            }
+            let line: Vec<String> = self.names.iter().map(|name| quoted(name)).collect();
             write!(self.out, "{}\r\n", line.join(","))?;
-            self.heading = Some(names);
+            self.headed = true;
         }
-        let names = self.heading.iter().flatten();
+        let names = self.names.iter();
         let line: Vec<String> = names
             .map(|name| {
                 let found = row.iter().find(|(other, _)| other == name);

@@ -1,6 +1,7 @@
 //! Sessions on real MariaDB and PostgreSQL servers: one suite, run on each. A server that cannot be had fails the test.
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod ad_hoc;
 mod addresses;
 mod budgets;
 mod canaries;

@@ -5,21 +5,33 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Statement};
 use serde_json::Value;
 
 use super::classify::classify;
+use super::driver::Access;
 use super::session::DbSession;
+
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod calendar;
+#[cfg(feature = "mysql")]
+mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
 /// One row: its columns in the statement's order, each with its name.
 pub type Record = Vec<(String, Value)>;
 
 impl DbSession {
     /// Runs one statement and gives its rows. Numbers, truth values and NULL are JSON's own; everything else is text: times
-    /// as ISO 8601 has them, bytes that are not UTF-8 in hexadecimal, and what the driver cannot read as a note that says so.
+    /// as ISO 8601 has them, decimals digit by digit, bytes that are not UTF-8 in hexadecimal, and what has no reader here as
+    /// a note that says so.
     ///
     /// What the statement may do is the session's matter: on a [read-only](crate::CellDb::read_only) one the database
-    /// refuses to change anything.
+    /// refuses to change any table. It does not refuse what is no matter of tables (`SET GLOBAL`, `FLUSH`, `KILL`, `COPY … TO
+    /// PROGRAM`, `SELECT … INTO OUTFILE`), if the login may do it: a read-only session takes no such statement.
     ///
     /// # Errors
     /// As every statement's; class `statement` for a text that holds several, because what a second one is held to would
-    /// depend on the first.
+    /// depend on the first; class `forbidden` on a read-only session for one that does not begin as statements that read do.
     ///
     /// # Cancel safety
     /// As every statement's.
@@ -28,6 +40,12 @@ impl DbSession {
             return Err(CellError::new(
                 ErrorClass::Statement,
                 "more than one statement",
+            ));
+        }
+        if self.access() == Access::ReadOnly && !only_reads(sql) {
+            return Err(CellError::new(
+                ErrorClass::Forbidden,
+                "not a statement that only reads",
             ));
         }
         let statement = Statement::from_string(self.get_database_backend(), sql);
@@ -40,12 +58,42 @@ impl DbSession {
 
 /// Whether there is no `;` but at the end, outside of quotes and comments.
 fn is_one(sql: &str) -> bool {
+    let bare = bare(sql);
+    !bare.trim_end_matches([';', ' ']).contains(';')
+}
+
+/// Whether the statement begins as one that reads, and writes no file on the server. What it reads, and whether it writes a
+/// table after all, is for the database to judge.
+fn only_reads(sql: &str) -> bool {
+    let is = |word: &str, known: &[&str]| known.iter().any(|k| word.eq_ignore_ascii_case(k));
+    let begins = [
+        "select", "with", "values", "table", "show", "explain", "describe", "desc", "pragma",
+    ];
+    // Of all the text: what is quoted and what is not depends on the server's mode.
+    let writes_a_file = words(sql).any(|word| is(word, &["outfile", "dumpfile"]));
+    words(&bare(sql))
+        .next()
+        .is_some_and(|first| is(first, &begins))
+        && !writes_a_file
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+        .filter(|word| !word.is_empty())
+}
+
+/// The statement without its comments, and with each quoted text as one `'`; every blank is a space.
+fn bare(sql: &str) -> String {
+    let mut bare = String::with_capacity(sql.len());
     let mut rest = sql.chars().peekable();
-    let mut ended = false;
     while let Some(c) = rest.next() {
-        match (c, rest.peek()) {
-            ('-', Some('-')) => while rest.next().is_some_and(|c| c != '\n') {},
-            ('/', Some('*')) => {
+        match (c, rest.peek().copied()) {
+            ('-', Some('-')) => {
+                while rest.next().is_some_and(|c| c != '\n') {}
+                bare.push(' ');
+            }
+            // MariaDB and MySQL run what is in such a comment.
+            ('/', Some('*')) if !runs(rest.clone().skip(1)) => {
                 rest.next();
                 let mut last = ' ';
                 for c in rest.by_ref() {
@@ -54,10 +102,9 @@ fn is_one(sql: &str) -> bool {
                     }
                     last = c;
                 }
+                bare.push(' ');
             }
-            (';', _) => ended = true,
-            (c, _) if c.is_whitespace() => {}
-            _ if ended => return false,
+            (c, _) if c.is_whitespace() => bare.push(' '),
             ('\'' | '"' | '`', _) => {
                 // A doubled quote ends one text and begins the next, which comes to the same.
                 for next in rest.by_ref() {
@@ -65,11 +112,20 @@ fn is_one(sql: &str) -> bool {
                         break;
                     }
                 }
+                bare.push('\'');
             }
-            _ => {}
+            _ => bare.push(c),
         }
     }
-    true
+    bare
+}
+
+/// Whether a comment that begins so is none: `/*!`, and MariaDB's own `/*M!`.
+fn runs(mut begins: impl Iterator<Item = char>) -> bool {
+    match begins.next() {
+        Some('M') => begins.next() == Some('!'),
+        first => first == Some('!'),
+    }
 }
 
 fn record(row: &QueryResult) -> Result<Record, DbErr> {
@@ -89,151 +145,37 @@ fn record(row: &QueryResult) -> Result<Record, DbErr> {
     Err(DbErr::Type("a row of no known database".into()))
 }
 
+/// One column's value, or a note where it cannot be read: one odd value does not cost the others.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+fn or_note(value: Option<Value>, kind: &str) -> Value {
+    value.unwrap_or_else(|| format!("({kind}: cast it to text)").into())
+}
+
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
-fn bytes(bytes: Option<Vec<u8>>) -> Value {
-    let Some(bytes) = bytes else {
-        return Value::Null;
-    };
-    match String::from_utf8(bytes) {
+fn text_or_hex(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
         Ok(text) => text.into(),
-        Err(error) => {
-            let digits = error.as_bytes().iter().map(|byte| format!("{byte:02x}"));
+        Err(_) => {
+            let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
             digits.collect::<String>().into()
         }
     }
 }
 
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-fn unreadable(kind: &str) -> Value {
-    format!("({kind}: cast it to text)").into()
-}
-
+/// A number as JSON has it; the ones that JSON does not have, as text.
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
-macro_rules! read {
-    ($row:expr, $at:expr, $($kind:ty)+) => {{
-        let done: Result<Value, sqlx::Error> = Err(sqlx::Error::ColumnIndexOutOfBounds { index: $at, len: 0 });
-        $(let done = match done {
-            Ok(value) => Ok(value),
-            Err(_) => $row.try_get_unchecked::<Option<$kind>, _>($at).map(Value::from),
-        };)+
-        done.map_err(|error| DbErr::Type(error.to_string()))
-    }};
-}
-
-#[cfg(any(feature = "mysql", feature = "postgres"))]
-macro_rules! shown {
-    ($row:expr, $at:expr, $kind:ty) => {
-        $row.try_get_unchecked::<Option<$kind>, _>($at)
-            .map(|value| value.map_or(Value::Null, |value| value.to_string().into()))
-            .map_err(|error| DbErr::Type(error.to_string()))
-    };
-}
-
-#[cfg(feature = "sqlite")]
-mod sqlite {
-    //! SQLite's values have types; its columns only have hints.
-
-    use super::{DbErr, Record, Value, bytes};
-    use sqlx::sqlite::SqliteRow;
-    use sqlx::{Column, Row, TypeInfo, ValueRef};
-
-    pub(super) fn record(row: &SqliteRow) -> Result<Record, DbErr> {
-        let mut record = Vec::with_capacity(row.columns().len());
-        for (at, column) in row.columns().iter().enumerate() {
-            let failed = |error: sqlx::Error| DbErr::Type(error.to_string());
-            let value = row.try_get_raw(at).map_err(failed)?;
-            let kind = value.type_info().name().to_owned();
-            let value = match kind.as_str() {
-                "NULL" => Value::Null,
-                "INTEGER" | "BOOLEAN" => read!(row, at, i64)?,
-                "REAL" => read!(row, at, f64)?,
-                "BLOB" => bytes(row.try_get_unchecked(at).map_err(failed)?),
-                _ => read!(row, at, String)?,
-            };
-            record.push((column.name().to_owned(), value));
-        }
-        Ok(record)
-    }
-}
-
-#[cfg(feature = "mysql")]
-mod mysql {
-    //! MariaDB's and MySQL's types by their names; decimals travel as text.
-
-    use super::{DbErr, Record, Value, bytes, unreadable};
-    use sqlx::mysql::MySqlRow;
-    use sqlx::types::time::{Date, PrimitiveDateTime, Time};
-    use sqlx::{Column, Row, TypeInfo};
-
-    pub(super) fn record(row: &MySqlRow) -> Result<Record, DbErr> {
-        let mut record = Vec::with_capacity(row.columns().len());
-        for (at, column) in row.columns().iter().enumerate() {
-            let value = match column.type_info().name() {
-                "NULL" => Value::Null,
-                "FLOAT" => read!(row, at, f32)?,
-                "DOUBLE" => read!(row, at, f64)?,
-                "DATETIME" | "TIMESTAMP" => shown!(row, at, PrimitiveDateTime)?,
-                "DATE" => shown!(row, at, Date)?,
-                "TIME" => shown!(row, at, Time)?,
-                kind if kind.ends_with("UNSIGNED") || kind == "BIT" => read!(row, at, u64)?,
-                kind if kind.contains("INT") || kind == "BOOLEAN" || kind == "YEAR" => {
-                    read!(row, at, i64)?
-                }
-                "GEOMETRY" => unreadable("GEOMETRY"),
-                _ => bytes(
-                    row.try_get_unchecked(at)
-                        .map_err(|error| DbErr::Type(error.to_string()))?,
-                ),
-            };
-            record.push((column.name().to_owned(), value));
-        }
-        Ok(record)
-    }
-}
-
-#[cfg(feature = "postgres")]
-mod postgres {
-    //! PostgreSQL's types by their names; those that the driver has no decoder for are noted.
-
-    use super::{DbErr, Record, Value, bytes, unreadable};
-    use sqlx::postgres::{PgRow, PgTypeKind};
-    use sqlx::types::time::{Date, OffsetDateTime, PrimitiveDateTime, Time};
-    use sqlx::{Column, Row, TypeInfo, ValueRef};
-
-    pub(super) fn record(row: &PgRow) -> Result<Record, DbErr> {
-        let mut record = Vec::with_capacity(row.columns().len());
-        for (at, column) in row.columns().iter().enumerate() {
-            let failed = |error: sqlx::Error| DbErr::Type(error.to_string());
-            let is_null = row.try_get_raw(at).map_err(failed)?.is_null();
-            let kind = column.type_info();
-            let value = match kind.name() {
-                _ if is_null => Value::Null,
-                "BOOL" => read!(row, at, bool)?,
-                "INT2" => read!(row, at, i16)?,
-                "INT4" => read!(row, at, i32)?,
-                "INT8" => read!(row, at, i64)?,
-                "FLOAT4" => read!(row, at, f32)?,
-                "FLOAT8" => read!(row, at, f64)?,
-                "TIMESTAMP" => shown!(row, at, PrimitiveDateTime)?,
-                "TIMESTAMPTZ" => shown!(row, at, OffsetDateTime)?,
-                "DATE" => shown!(row, at, Date)?,
-                "TIME" => shown!(row, at, Time)?,
-                "BYTEA" => bytes(row.try_get_unchecked(at).map_err(failed)?),
-                "TEXT" | "VARCHAR" | "CHAR" | "NAME" | "unknown" | "JSON" => {
-                    read!(row, at, String)?
-                }
-                _ if matches!(kind.kind(), PgTypeKind::Enum(_)) => read!(row, at, String)?,
-                other => unreadable(other),
-            };
-            record.push((column.name().to_owned(), value));
-        }
-        Ok(record)
+fn float(number: f64) -> Value {
+    match serde_json::Number::from_f64(number) {
+        Some(number) => Value::Number(number),
+        None if number.is_nan() => "NaN".into(),
+        None if number > 0.0 => "Infinity".into(),
+        None => "-Infinity".into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::is_one;
+    use super::{is_one, only_reads};
 
     #[test]
     fn one_statement_is_one_whatever_its_texts_hold() {
@@ -252,6 +194,37 @@ mod tests {
             "SELECT 1 /* ' */; DELETE FROM t",
         ] {
             assert!(!is_one(sql), "{sql}");
+        }
+    }
+
+    #[test]
+    fn a_statement_that_reads_begins_as_one() {
+        for sql in [
+            "SELECT 1",
+            "  (select 1) union (select 2)",
+            "-- why\n/* so */ with x as (select 1) select * from x",
+            "SHOW TABLES",
+            "explain select 1",
+            "SELECT 'it''s a SET' FROM outfiles",
+            "VALUES (1)",
+        ] {
+            assert!(only_reads(sql), "{sql}");
+        }
+        for sql in [
+            "SET GLOBAL max_connections = 10",
+            "FLUSH TABLES",
+            "KILL 7",
+            "COPY (SELECT 1) TO PROGRAM 'sh'",
+            "CALL p()",
+            "DO $$ $$",
+            "LOCK TABLE instances",
+            "SELECT * FROM t INTO OUTFILE '/tmp/x'",
+            "SELECT * FROM t /*! INTO DUMPFILE '/tmp/x' */",
+            "SELECT 'a\\'' INTO OUTFILE '/tmp/x'",
+            "/*!50000 SET */ GLOBAL x = 1",
+            "",
+        ] {
+            assert!(!only_reads(sql), "{sql}");
         }
     }
 }

@@ -43,6 +43,11 @@ pub(crate) fn class_of_driver(error: &sqlx::Error) -> ErrorClass {
         };
     }
     match error {
+        // The drivers have no kind for it: the server wants a way to log in that they do not know (MariaDB's ed25519,
+        // PostgreSQL's gss), and says nothing that would be an answer to the login.
+        sqlx::Error::Protocol(words) if words.contains("authentication") => {
+            ErrorClass::Authentication
+        }
         sqlx::Error::Io(error) => class_of_io(error),
         sqlx::Error::Tls(_) => ErrorClass::Tls,
         sqlx::Error::Database(error) => class_of_answer(&**error),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StreamTrait};
 
+use super::driver::Access;
 use super::engine::{Budget, Engine};
 use super::stream::RowStream;
 
@@ -31,6 +32,11 @@ pub struct DbSession {
 impl DbSession {
     pub(super) fn new(engine: Arc<dyn Engine>, budget: Budget) -> Self {
         Self { engine, budget }
+    }
+
+    /// Whether it may write.
+    pub(super) fn access(&self) -> Access {
+        self.budget.access
     }
 
     /// By when everything on this session must be done.

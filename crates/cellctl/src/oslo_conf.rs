@@ -78,7 +78,8 @@ impl OsloConf {
             return Ok(None);
         };
         let mut value = String::with_capacity(raw.len());
-        if self.put(&mut value, section, raw, MAX_DEPTH).is_none() {
+        let mut left = MAX_REFERENCES;
+        if self.put(&mut value, section, raw, &mut left).is_none() {
             return Err(ConfError::Reference {
                 section: section.to_owned(),
                 option: option.to_owned(),
@@ -94,7 +95,7 @@ impl OsloConf {
 
     /// Adds a value with its references followed, as `string.Template.safe_substitute` does; nothing where one of them
     /// leads nowhere, in a circle, or to more text than any value has.
-    fn put(&self, to: &mut String, section: &str, raw: &str, depth: usize) -> Option<()> {
+    fn put(&self, to: &mut String, section: &str, raw: &str, left: &mut usize) -> Option<()> {
         let mut rest = raw;
         while let Some(at) = rest.find('$') {
             // oslo.config takes `\$` for `$$` first of all.
@@ -110,7 +111,8 @@ impl OsloConf {
             } else if let Some((name, after)) = reference(rest) {
                 rest = after;
                 let (section, value) = self.referred(section, name)?;
-                self.put(to, section, value, depth.checked_sub(1)?)?;
+                *left = left.checked_sub(1)?;
+                self.put(to, section, value, left)?;
             } else {
                 to.push('$');
             }
@@ -130,8 +132,8 @@ impl OsloConf {
     }
 }
 
-/// References in references in …: more is a circle.
-const MAX_DEPTH: usize = 8;
+/// References that one value follows, those of what they name counted: more is a circle, or as good as one.
+const MAX_REFERENCES: usize = 64;
 
 /// What a value may be after its references were followed: more than the longest URL that anybody reads.
 pub(crate) const MAX_BYTES: usize = 64 * 1024;

@@ -186,3 +186,27 @@ async fn mariadb_lets_in_who_has_no_password() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn mariadb_settings_of_the_server_hide_no_row() {
+    let server = server().await;
+    Server::superuser(
+        &server,
+        "SET GLOBAL sql_select_limit = 2, GLOBAL autocommit = 0",
+    )
+    .await;
+    let db = open(&Server::url(&server, DATABASE), 1);
+    let numbers = "SELECT seq FROM seq_1_to_5";
+    assert_eq!(rows(&db.read_only(within(5_000)), numbers).await, Ok(5));
+    Server::superuser(
+        &server,
+        &format!("CREATE TABLE {DATABASE}.late AS {numbers}"),
+    )
+    .await;
+    let late = "SELECT seq FROM late";
+    assert_eq!(rows(&db.read_only(within(5_000)), late).await, Ok(5));
+    // The same connection again: what was added since is there.
+    Server::superuser(&server, "SET GLOBAL autocommit = 1").await;
+    Server::superuser(&server, &format!("INSERT INTO {DATABASE}.late VALUES (6)")).await;
+    assert_eq!(rows(&db.read_only(within(5_000)), late).await, Ok(6));
+}

@@ -128,6 +128,10 @@ impl Ender for Kills {
     }
 }
 
+/// What a server's own settings may have made of a new session: answers that end early, and a transaction that goes on from
+/// statement to statement, in which nothing new is ever seen.
+const SETTLED: &str = "SET SESSION sql_select_limit = 18446744073709551615, SESSION autocommit = 1";
+
 /// The driver's options, made for one connection and dropped with it: they hold the password in clear.
 fn options(server: &DatabaseServer, door: Door) -> Result<MySqlConnectOptions, sqlx::Error> {
     let options = match door {
@@ -173,6 +177,7 @@ impl Driver for MySql {
         let row = connection
             .fetch_one("SELECT CONNECTION_ID() AS id, VERSION() AS version")
             .await?;
+        connection.execute(SETTLED).await?;
         if access == Access::ReadOnly {
             // Of the session and not of one transaction: a statement that changes a table ends the transaction first.
             let read_only = "SET SESSION TRANSACTION READ ONLY";

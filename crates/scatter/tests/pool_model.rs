@@ -29,6 +29,8 @@ mod pool;
 mod portion;
 #[path = "../src/executor/thread/state.rs"]
 mod state;
+#[path = "../src/executor/thread/wake.rs"]
+mod wake;
 
 /// The same names as the crate's own `sync`.
 mod sync {

@@ -18,6 +18,7 @@ mod policy;
 mod pool;
 mod portion;
 mod state;
+mod wake;
 #[cfg(test)]
 mod walk;
 

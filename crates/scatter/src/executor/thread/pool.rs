@@ -10,7 +10,8 @@ use cells::CellId;
 
 use super::policy::{PoolStats, ThreadPolicy};
 use super::portion::{LONGEST, Mark, Portion, Ticket};
-use super::state::{After, Full, GivenUp, PoolState, Wake};
+use super::state::{After, Full, GivenUp, PoolState};
+use super::wake::Wake;
 use crate::executor::Refusal;
 use crate::executor::job::{Batch, Desk};
 use crate::outcome::{Rejection, SkipReason};

@@ -50,7 +50,7 @@ pub(crate) struct PoolState<B> {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sizes {
-    workers: usize,
+    pub(super) workers: usize,
     queue: usize,
     per_cell: usize,
     per_cell_queue: usize,
@@ -58,16 +58,6 @@ pub(super) struct Sizes {
     /// Workers that are on the way at the same time.
     pub(super) at_once: usize,
 }
-
-/// Workers to be woken and started, once the lock is released.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Wake {
-    pub(crate) calls: usize,
-    pub(crate) starts: usize,
-}
-
-/// So many on the way at once, that with those whom they call all are there soon.
-const AT_ONCE: usize = 2;
 
 /// Lanes that are kept while they are empty, so that a cell's next job finds its memory ready.
 const KEPT_LANES: usize = 2048;
@@ -117,7 +107,7 @@ impl<B: Clone> PoolState<B> {
                 per_cell: policy.per_cell.max(1),
                 per_cell_queue: policy.per_cell_queue,
                 max_abandoned: policy.max_abandoned,
-                at_once: AT_ONCE,
+                at_once: super::wake::AT_ONCE,
             },
             lanes: CellMap::default(),
             sweep_at: KEPT_LANES,
@@ -277,51 +267,6 @@ impl<B: Clone> PoolState<B> {
     fn left_open(&self) -> usize {
         let left = |(portion, _): &(Arc<Portion<B>>, usize)| portion.marks.unstarted();
         self.open.iter().map(left).sum()
-    }
-
-    /// Whether more jobs than so many could run now, if there were workers enough.
-    fn runnable_beyond(&self, so_many: usize) -> bool {
-        let mut runnable = 0;
-        let open = self.open.iter().map(|(portion, _)| portion);
-        self.ready.iter().chain(open).any(|portion| {
-            runnable += portion.marks.unstarted();
-            runnable > so_many
-        })
-    }
-
-    /// Who is to come for what waits; counts them as told, and as there. So that a few are on the way: each of them has more
-    /// come before it begins, so all are there within some wake-ups, and works that are over in less than that wake nobody.
-    pub(crate) fn wake_some(&mut self) -> Wake {
-        let mut wake = Wake::default();
-        while self.coming() < self.sizes.at_once {
-            if self.call_idle() {
-                wake.calls += 1;
-            } else if self.grow() {
-                wake.starts += 1;
-            } else {
-                break;
-            }
-        }
-        wake
-    }
-
-    /// Workers that will come for work by themselves, or have been told to.
-    fn coming(&self) -> usize {
-        self.workers.saturating_sub(self.busy + self.idle) + self.called
-    }
-
-    fn call_idle(&mut self) -> bool {
-        let wanted = self.called < self.idle && self.runnable_beyond(self.coming());
-        self.called += usize::from(wanted);
-        wanted
-    }
-
-    fn grow(&mut self) -> bool {
-        let wanted = !self.closed
-            && self.workers < self.sizes.workers
-            && self.runnable_beyond(self.workers.saturating_sub(self.busy));
-        self.workers += usize::from(wanted);
-        wanted
     }
 
     /// Counts the first worker in.

@@ -220,12 +220,10 @@ impl Pool {
                 looked = false;
             } else {
                 let seen = self.submissions.load(Ordering::Acquire);
-                state.begin_watch();
                 drop(state);
                 self.look_around(seen);
                 looked = true;
                 state = self.state();
-                state.end_watch();
             }
         }
     }

@@ -36,8 +36,6 @@ pub(crate) struct PoolState<B> {
     pub(super) busy: usize,
     /// Of those, the ones that wait for work.
     pub(super) idle: usize,
-    /// Workers that look out for work and will come for it by themselves.
-    pub(super) watching: usize,
     /// Idle ones that were told of work and have not come for it yet.
     pub(super) called: usize,
     /// Threads in work that nobody waits for.
@@ -119,7 +117,6 @@ impl<B: Clone> PoolState<B> {
             workers: 0,
             busy: 0,
             idle: 0,
-            watching: 0,
             called: 0,
             abandoned: 0,
             replaced: 0,
@@ -428,16 +425,6 @@ impl<B: Clone> PoolState<B> {
     pub(crate) fn end_idle(&mut self) {
         self.idle -= 1;
         self.called = self.called.saturating_sub(1).min(self.idle);
-    }
-
-    /// A worker looks out for work for a moment, and then takes what there is.
-    pub(crate) fn begin_watch(&mut self) {
-        self.watching += 1;
-    }
-
-    /// It has looked.
-    pub(crate) fn end_watch(&mut self) {
-        self.watching -= 1;
     }
 
     /// A worker ends because the pool is closed.

@@ -44,7 +44,7 @@ impl<B: Clone> PoolState<B> {
     }
 
     /// Workers that will come for work by themselves, or have been told to.
-    fn coming(&self) -> usize {
+    pub(super) fn coming(&self) -> usize {
         self.workers.saturating_sub(self.busy + self.idle) + self.called
     }
 

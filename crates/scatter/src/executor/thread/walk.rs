@@ -135,7 +135,6 @@ impl World {
             pool.workers,
             pool.busy,
             pool.idle,
-            pool.watching,
             pool.called,
             pool.abandoned,
             pool.replaced,
@@ -212,17 +211,11 @@ impl World {
 
     fn step(&mut self, at: usize) {
         let after = match std::mem::replace(&mut self.threads[at], Thread::Free) {
-            Thread::Free => self.take().unwrap_or_else(|| {
-                self.pool.begin_watch();
-                Thread::Watches
+            Thread::Free => self.take().unwrap_or(Thread::Watches),
+            Thread::Watches => self.take().unwrap_or_else(|| {
+                self.pool.begin_idle();
+                Thread::Asleep
             }),
-            Thread::Watches => {
-                self.pool.end_watch();
-                self.take().unwrap_or_else(|| {
-                    self.pool.begin_idle();
-                    Thread::Asleep
-                })
-            }
             // A wake-up out of nothing.
             Thread::Asleep => {
                 self.pool.end_idle();
@@ -295,8 +288,8 @@ impl World {
         assert_eq!(pool.busy + pool.replaced, engaged);
         assert_eq!(stats.idle, asleep);
         assert_eq!(
-            pool.watching,
-            self.count(|one| matches!(one, Thread::Watches))
+            pool.coming() - pool.called,
+            self.count(|one| matches!(one, Thread::Free | Thread::Watches))
         );
         assert!(stats.workers <= policy.workers);
         assert!(pool.replaced <= policy.max_abandoned);

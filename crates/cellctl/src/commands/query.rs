@@ -93,23 +93,19 @@ fn fields(cell: &str, record: Record) -> Fields {
 
 /// The columns of all rows, each once: cells of different Novas have different tables.
 fn names(rows: &[Fields]) -> Vec<String> {
+    // Nearly all rows have those of the row before.
+    let runs = rows.chunk_by(|one, other| columns(one).eq(columns(other)));
     let mut names: Vec<String> = Vec::new();
-    let mut last: Option<&Fields> = None;
-    for row in rows {
-        // Nearly always the same as those of the row before.
-        let same = last.is_some_and(|last| {
-            last.len() == row.len() && last.iter().zip(row).all(|(one, other)| one.0 == other.0)
-        });
-        if !same {
-            for (name, _) in row {
-                if !names.contains(name) {
-                    names.push(name.clone());
-                }
-            }
+    for name in runs.flat_map(|run| columns(&run[0])) {
+        if !names.contains(name) {
+            names.push(name.clone());
         }
-        last = Some(row);
     }
     names
+}
+
+fn columns(row: &Fields) -> impl Iterator<Item = &String> {
+    row.iter().map(|(name, _)| name)
 }
 
 /// `{"rows","cells","partial"}`, each row's columns in the statement's order.

@@ -2,6 +2,7 @@
 //! connection is taken. It is for ages of seconds and more, and for nothing that a budget depends on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -30,14 +31,12 @@ impl Lately {
 
     /// What it said when somebody last looked.
     pub(super) fn last(&self) -> Instant {
-        self.since + std::time::Duration::from_nanos(self.last.load(Ordering::Relaxed))
+        self.since + Duration::from_nanos(self.last.load(Ordering::Relaxed))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

@@ -1,11 +1,12 @@
 //! Limits in time that cost nothing where nothing has to be waited for: a timer is only made for work that is not done at
-//! once, and then in a box, for futures are moved with the room for all that they might come to. A free connection is taken and given back some ten million times a day by a busy service.
+//! once, and then in a box, for futures are moved with the room for all that they might come to. A free connection is taken
+//! and given back some ten million times a day by a busy service.
 
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use futures_util::future::poll_immediate;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Timeout, timeout, timeout_at};
 
 /// The work's own result, or nothing if it was not done by then. Work that needs no waiting is done however late it is.
 ///
@@ -13,31 +14,33 @@ use tokio::time::{timeout, timeout_at};
 ///
 /// # Cancel safety
 /// As the work's own.
-pub(super) async fn within<F: Future>(end: Instant, mut work: Pin<&mut F>) -> Option<F::Output> {
-    if let Some(done) = poll_immediate(work.as_mut()).await {
-        return Some(done);
-    }
-    Box::pin(timeout_at(end.into(), work)).await.ok()
+pub(super) async fn within<F: Future>(end: Instant, work: Pin<&mut F>) -> Option<F::Output> {
+    limited(work, |work| timeout_at(end.into(), work)).await
 }
 
 /// The same, for so long from now.
 ///
 /// # Cancel safety
 /// As the work's own.
-pub(super) async fn for_at_most<F: Future>(
-    wait: Duration,
-    mut work: Pin<&mut F>,
+pub(super) async fn for_at_most<F: Future>(wait: Duration, work: Pin<&mut F>) -> Option<F::Output> {
+    limited(work, |work| timeout(wait, work)).await
+}
+
+async fn limited<'f, F: Future>(
+    mut work: Pin<&'f mut F>,
+    timer: impl FnOnce(Pin<&'f mut F>) -> Timeout<Pin<&'f mut F>>,
 ) -> Option<F::Output> {
     if let Some(done) = poll_immediate(work.as_mut()).await {
         return Some(done);
     }
-    Box::pin(timeout(wait, work)).await.ok()
+    Box::pin(timer(work)).await.ok()
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::{pending, ready};
     use std::pin::pin;
+
     use tokio::task::yield_now;
 
     use super::*;

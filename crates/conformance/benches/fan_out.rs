@@ -7,6 +7,8 @@
 )]
 
 mod peers;
+#[path = "peers/processor.rs"]
+mod processor;
 #[path = "peers/service.rs"]
 mod service;
 
@@ -15,7 +17,8 @@ use std::time::Instant;
 use cells::CellError;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use nova_conformance::fakes::{self, FakeCloud, HonestConnector};
-use peers::{AMPLE, in_turns, load, row, thread_seconds};
+use peers::{AMPLE, in_turns, load, row};
+use processor::thread_seconds;
 use scatter::{ThreadExecutor, ThreadPolicy, TokioExecutor};
 use service::Service;
 use tokio::task::JoinSet;
@@ -80,7 +83,7 @@ fn async_fan_out(workers: usize) {
         .expect("a runtime");
     let epoch = Instant::now();
     let now = move || match workers {
-        1 => thread_seconds(epoch),
+        1 => thread_seconds(),
         _ => epoch.elapsed().as_secs_f64(),
     };
     for cells in [1, 8, 64, 1000] {
@@ -208,7 +211,7 @@ fn growth() {
         .enable_time()
         .build()
         .expect("a runtime");
-    let (mut first, epoch) = (None, Instant::now());
+    let mut first = None;
     for cells in [10, 100, 1_000, 10_000] {
         let service = Service::of(cells);
         let each = runtime.block_on(async {
@@ -216,11 +219,11 @@ fn growth() {
             let mut rounds = Vec::new();
             for _ in 0..7 {
                 let calls = 40_000 / cells;
-                let began = thread_seconds(epoch);
+                let began = thread_seconds();
                 for _ in 0..calls {
                     ours(&service, &executor).await;
                 }
-                rounds.push((thread_seconds(epoch) - began) / (calls * cells) as f64);
+                rounds.push((thread_seconds() - began) / (calls * cells) as f64);
             }
             peers::median(rounds)
         });

@@ -8,6 +8,8 @@
 )]
 
 mod peers;
+#[path = "peers/processor.rs"]
+mod processor;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +20,8 @@ use metrics::{
     Counter, Gauge, Histogram, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
 use nova_conformance::fakes::{FakeCloud, HonestConnector, admin};
-use peers::{AMPLE, load, row, thread_seconds};
+use peers::{AMPLE, load, row};
+use processor::thread_seconds;
 use scatter::{Scatter, ScatterStats, TokioExecutor};
 use tracing::span;
 
@@ -76,11 +79,10 @@ const CELLS: usize = 64;
 async fn per_cell(stats: Option<&ScatterStats>) -> f64 {
     let (cloud, request) = (FakeCloud::of(CELLS), admin());
     let executor = TokioExecutor::current().expect("inside a runtime");
-    let epoch = Instant::now();
     let calls = 400;
     let mut rounds = Vec::new();
     for _ in 0..9 {
-        let began = thread_seconds(epoch);
+        let began = thread_seconds();
         for _ in 0..calls {
             let mut scatter = Scatter::new(&request, &cloud.cells, cloud.all()).timeout(AMPLE);
             if let Some(stats) = stats {
@@ -91,7 +93,7 @@ async fn per_cell(stats: Option<&ScatterStats>) -> f64 {
                 .await;
             assert!(!report.is_partial());
         }
-        let took = thread_seconds(epoch) - began;
+        let took = thread_seconds() - began;
         rounds.push(took / (calls * CELLS) as f64 * 1e6);
     }
     peers::median(rounds)

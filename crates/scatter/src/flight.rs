@@ -8,16 +8,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use cells::{CellConnector, CellError, CellId, Cells, ErrorClass, TargetError};
+use cells::{CellConnector, CellError, Cells, ErrorClass};
 use context::{Deadline, RequestContext};
 use futures_util::FutureExt;
 use tracing::Instrument;
 
 use crate::executor::{AbortTask, AsyncExecutor, Timer};
 use crate::isolation::Effect;
-use crate::ledger::{Ledger, Watch};
+use crate::ledger::{Books, Ledger, Watch};
 use crate::line::{Line, refused};
-use crate::outcome::{CellFailure, Outcome, Rejection};
+use crate::outcome::{CellFailure, Outcome};
 use crate::report::ScatterReport;
 use crate::seat::Seat;
 use crate::task::CellTask;
@@ -34,22 +34,26 @@ pub(crate) struct Shared<C: CellConnector, W> {
     pub(crate) work: W,
 }
 
-impl<C: CellConnector, W> Shared<C, W> {
-    /// By when a cell that begins now must have ended.
-    pub(crate) fn deadline_from(&self, now: impl FnOnce() -> Instant) -> Deadline {
-        match self.share {
-            None => self.deadline,
-            Some(share) => self.deadline.earliest(Deadline::after_at(now(), share)),
-        }
+/// What the tasks of one scatter hold: what they share, and the books of the call.
+pub(crate) struct Call<C: CellConnector, W, T> {
+    ledger: Ledger<T>,
+    shared: Shared<C, W>,
+}
+
+impl<C: CellConnector, W: Send + Sync, T: Send> Books for Call<C, W, T> {
+    type Answer = T;
+    fn books(&self) -> &Ledger<T> {
+        &self.ledger
     }
 }
 
 /// A scatter under way. Dropped, it aborts every task that has not ended.
 pub(crate) struct Flight<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> {
     executor: &'e E,
-    pub(crate) ledger: Arc<Ledger<T>>,
-    shared: Arc<Shared<C, W>>,
+    call: Arc<Call<C, W, T>>,
     line: Line,
+    /// Where slots are handed out right after the start, the time of that.
+    now: Option<Instant>,
     handles: Vec<(usize, E::Handle)>,
     budget: Timer,
     spent: bool,
@@ -67,9 +71,10 @@ where
 {
     pub(crate) fn new(
         executor: &'e E,
-        ledger: Arc<Ledger<T>>,
+        ledger: Ledger<T>,
         shared: Shared<C, W>,
         line: Line,
+        streamed: bool,
     ) -> Self {
         let expiry = shared.share.map(|share| {
             let first = executor.sleep_until(ledger.started() + share);
@@ -83,21 +88,26 @@ where
             expiry,
             handles: Vec::with_capacity(ledger.len()),
             executor,
-            ledger,
-            shared: Arc::new(shared),
+            // A stream may be polled long after it was made.
+            now: (!streamed).then_some(ledger.started()),
+            call: Arc::new(Call { ledger, shared }),
             line,
         }
     }
 
+    pub(crate) fn ledger(&self) -> &Ledger<T> {
+        &self.call.ledger
+    }
+
     /// Ready when every cell has an outcome or the budget has ended.
     pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.ledger.register(cx.waker());
-        if self.spent || self.ledger.is_settled() || self.budget.as_mut().poll(cx).is_ready() {
+        self.call.ledger.register(cx.waker());
+        if self.spent || self.call.ledger.is_settled() || self.budget.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
         self.start_more(cx);
         self.expire(cx);
-        match self.ledger.is_settled() {
+        match self.call.ledger.is_settled() {
             true => Poll::Ready(()),
             false => Poll::Pending,
         }
@@ -105,13 +115,13 @@ where
 
     /// Ends the flight and gives the report.
     pub(crate) fn land(self) -> ScatterReport<T> {
-        if self.ledger.is_settled() {
-            return self.ledger.close();
+        if self.call.ledger.is_settled() {
+            return self.call.ledger.close();
         }
-        let late = |at: &usize| !self.ledger.has_outcome(*at);
-        let late: Vec<usize> = (0..self.ledger.len()).filter(late).collect();
-        self.line.tell_late(&self.ledger, &late);
-        let report = self.ledger.close();
+        let late = |at: &usize| !self.call.ledger.has_outcome(*at);
+        let late: Vec<usize> = (0..self.call.ledger.len()).filter(late).collect();
+        self.line.tell_late(&self.call.ledger, &late);
+        let report = self.call.ledger.close();
         for (at, handle) in &self.handles {
             if late.binary_search(at).is_ok() {
                 handle.abort();
@@ -121,12 +131,10 @@ where
     }
 
     fn start_more(&mut self, cx: &Context<'_>) {
-        self.line.new_round(None);
-        while let Some((at, cell, permit)) = self.line.next(&self.ledger, cx.waker()) {
-            let seat = Seat::new(Arc::clone(&self.ledger), at, permit);
-            let shared = Arc::clone(&self.shared);
-            let work = ask(shared, seat, cell);
-            let span = tracing::debug_span!("cell", cell = %self.ledger.label(at));
+        self.line.new_round(self.now.take());
+        while let Some((at, cell, permit)) = self.line.next(&self.call.ledger, cx.waker()) {
+            let work = ask(Seat::new(Arc::clone(&self.call), at, permit));
+            let span = tracing::debug_span!("cell", cell = %self.call.ledger.label(at));
             // Most of the time nobody listens; then the task is the work alone.
             let spawned = match span.is_disabled() {
                 true => self.executor.spawn(cell, work),
@@ -134,7 +142,7 @@ where
             };
             match spawned {
                 Ok(handle) => self.handles.push((at, handle)),
-                Err(refusal) => self.ledger.refuse(at, refused(refusal)),
+                Err(refusal) => self.call.ledger.refuse(at, refused(refusal)),
             }
         }
     }
@@ -143,8 +151,8 @@ where
         while let Some((share, timer)) = &mut self.expiry
             && timer.as_mut().poll(cx).is_ready()
         {
-            let (expired, next) = self.ledger.expire(*share);
-            self.line.tell_late(&self.ledger, &expired);
+            let (expired, next) = self.call.ledger.expire(*share);
+            self.line.tell_late(&self.call.ledger, &expired);
             *timer = self.executor.sleep_until(next);
             for (at, handle) in &self.handles {
                 if expired.contains(at) {
@@ -157,12 +165,12 @@ where
 
 impl<E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> Flight<'_, E, C, W, T> {
     fn abort_unsettled(&self) {
-        self.ledger.abandon();
-        if self.ledger.is_settled() {
+        self.call.ledger.abandon();
+        if self.call.ledger.is_settled() {
             return;
         }
         for (at, handle) in &self.handles {
-            if !self.ledger.has_outcome(*at) {
+            if !self.call.ledger.has_outcome(*at) {
                 handle.abort();
             }
         }
@@ -175,63 +183,50 @@ impl<E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> Drop for Flight<'
     }
 }
 
-async fn ask<C, W, F, T, X>(
-    shared: Arc<Shared<C, W>>,
-    mut seat: Seat<T, Arc<Ledger<T>>>,
-    cell: CellId,
-) where
+/// Asks one cell.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "it would keep its argument twice, in each cell's task"
+)]
+fn ask<C, W, F, T, X>(
+    mut seat: Seat<Arc<Call<C, W, T>>>,
+) -> impl Future<Output = ()> + Send + 'static
+where
     C: CellConnector,
-    W: Fn(CellTask<C>) -> F,
-    F: Future<Output = Result<T, X>>,
+    W: Fn(CellTask<C>) -> F + Send + Sync + 'static,
+    F: Future<Output = Result<T, X>> + Send + 'static,
     T: Send + 'static,
-    X: Into<CellError>,
+    X: Into<CellError> + 'static,
 {
-    let now = seat.now();
-    if !seat.begin(now) {
-        return;
-    }
-    let targeted = match shared.cells.target(&shared.request, cell) {
-        Ok(targeted) => targeted,
-        Err(error) => {
-            let outcome = untargeted(seat.label(), error);
-            seat.fill(outcome);
+    async move {
+        let now = seat.call().ledger.now();
+        if !seat.begin(now) {
             return;
         }
-    };
-    if !seat.targeted() {
-        return;
-    }
-    let deadline = shared.deadline_from(|| seat.now());
-    let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
-    let outcome = loop {
-        let task = CellTask::new(targeted, deadline, watch(seat.ledger()), seat.at());
-        // The closure itself may panic before it gives a future.
-        let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
-        let error = match work.await {
-            Ok(Ok(value)) => break Outcome::Answered(value),
-            Ok(Err(error)) => error.into(),
-            Err(panic) => break panicked(seat.label(), &*panic),
+        let outcome = loop {
+            let Call { shared, .. } = &**seat.call();
+            let targeted = match seat.target(&shared.cells, &shared.request) {
+                Some(Ok(targeted)) => targeted,
+                Some(Err(outcome)) => break outcome,
+                None => return,
+            };
+            let deadline = seat.deadline(shared.deadline, shared.share);
+            let watch = Arc::clone(seat.call()) as Arc<dyn Watch>;
+            let task = CellTask::new(targeted, deadline, watch, seat.at());
+            // The closure itself may panic before it gives a future.
+            let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
+            let error = match work.await {
+                Ok(Ok(value)) => break Outcome::Answered(value),
+                Ok(Err(error)) => error.into(),
+                Err(panic) => break panicked(seat.label(), &*panic),
+            };
+            let Call { shared, .. } = &**seat.call();
+            if !seat.tries_again(&error, shared.effect) {
+                let deadline = seat.deadline(shared.deadline, shared.share);
+                break seat.failed(deadline, &error);
+            }
         };
-        match seat.next_try(&error, shared.effect, spare.as_ref()) {
-            Some(again) => targeted = again,
-            None => break seat.failed(deadline, &error),
-        }
-    };
-    seat.fill(outcome);
-}
-
-fn watch<T: Send + 'static>(ledger: &Arc<Ledger<T>>) -> Arc<dyn Watch> {
-    Arc::clone(ledger) as Arc<dyn Watch>
-}
-
-pub(crate) fn untargeted<T>(label: &cells::CellLabel, error: TargetError) -> Outcome<T> {
-    match error {
-        TargetError::Unknown(_) => Outcome::Rejected(Rejection::Gone),
-        TargetError::Open { source, .. } => Outcome::Failed(CellFailure::record(label, &source)),
-        other => {
-            let error = CellError::new(ErrorClass::Internal, other);
-            Outcome::Failed(CellFailure::record(label, &error))
-        }
+        seat.fill(outcome);
     }
 }
 

@@ -5,6 +5,7 @@
 //! to read the outcome, and by works that connect.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -21,9 +22,10 @@ pub(crate) struct Ledger<T> {
     slots: Box<[Slot<T>]>,
     clock: Clock,
     started: Instant,
-    /// Slots without an outcome, counted by neighbourhood: those who work on neighbours count beside each other.
+    /// Slots without an outcome, counted by neighbourhood: those who work on neighbours count beside each other. Empty where
+    /// all are neighbours.
     left: Box<[Left]>,
-    /// Neighbourhoods in which there are any.
+    /// Neighbourhoods in which there are any; slots, where all are neighbours.
     open: AtomicUsize,
     /// Slots that are under way, where the caller limits them; the drivers keep it below that.
     under_way: AtomicUsize,
@@ -40,9 +42,10 @@ pub(crate) struct Ledger<T> {
 /// So many slots are counted together.
 const NEIGHBOURS: usize = 16;
 
-/// A count with a cache line of its own.
-#[repr(align(64))]
-struct Left(AtomicUsize);
+/// A count as long as a cache line, so that no two are in one. It need not begin with one, which would cost an allocator
+/// more than it is worth to a call that needs a single count.
+#[repr(C)]
+struct Left(AtomicUsize, [u64; 7]);
 
 struct Slot<T> {
     cell: Choice,
@@ -56,11 +59,13 @@ struct Slot<T> {
     end: Mutex<End<T>>,
 }
 
+/// Times are in nanoseconds after the call's start: a slot is small, since a call has one for each cell.
 struct End<T> {
-    /// When the work said that it connects, and how long it has connected before.
-    connecting: Option<Instant>,
-    connect: Duration,
-    outcome: Option<(Outcome<T>, Instant)>,
+    /// When the work said that it connects, plus one.
+    connecting: Option<NonZeroU64>,
+    /// How long it has connected before.
+    connect: u64,
+    outcome: Option<(Outcome<T>, u64)>,
 }
 
 /// What a cell's work sees of the ledger, whatever it answers with.
@@ -89,21 +94,22 @@ impl<T> Ledger<T> {
                 Choice::Cell(_) => None,
                 Choice::Rejected(rejected) => {
                     let why = Rejection::Mapping(rejected.shared_problems());
-                    Some((Outcome::Rejected(why), now))
+                    Some((Outcome::Rejected(why), 0))
                 }
             };
             Slot::new(choice, stage, outcome)
         };
         let slots: Box<[Slot<T>]> = choices.into_iter().map(slot).collect();
         let unsettled = |slots: &[Slot<T>]| slots.iter().filter(|slot| !slot.is_settled()).count();
-        let left: Box<[Left]> = slots
-            .chunks(NEIGHBOURS)
-            .map(|slots| Left(AtomicUsize::new(unsettled(slots))))
-            .collect();
-        let open = left
-            .iter()
-            .filter(|left| left.0.load(Ordering::Relaxed) > 0)
-            .count();
+        let count = |slots: &[Slot<T>]| Left(AtomicUsize::new(unsettled(slots)), [0; 7]);
+        let (left, open): (Box<[Left]>, usize) = match slots.len() <= NEIGHBOURS {
+            true => (Box::default(), unsettled(&slots)),
+            false => {
+                let some = |slots: &&[Slot<T>]| unsettled(slots) > 0;
+                let chunks = || slots.chunks(NEIGHBOURS);
+                (chunks().map(count).collect(), chunks().filter(some).count())
+            }
+        };
         let rejected = || {
             (0..slots.len())
                 .filter(|at| slots[*at].is_settled())
@@ -177,8 +183,7 @@ impl<T> Ledger<T> {
             return false;
         }
         let slot = &self.slots[at];
-        let after = now.saturating_duration_since(self.started);
-        let after = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX - 1);
+        let after = self.after(now).min(u64::MAX - 1);
         slot.attempts.store(1, Ordering::Relaxed);
         slot.enter(Stage::Targeting);
         // Whoever settles the slot does it the other way round, so that a slot that is reported as never begun does not
@@ -196,6 +201,7 @@ impl<T> Ledger<T> {
     pub(crate) fn finish_at(&self, at: usize, outcome: Outcome<T>, now: Instant) -> bool {
         {
             let slot = &self.slots[at];
+            let now = self.after(now);
             let mut end = lock(&slot.end);
             if slot.is_settled() || self.is_closed() {
                 return false;
@@ -210,9 +216,9 @@ impl<T> Ledger<T> {
         if self.limited {
             self.under_way.fetch_sub(1, Ordering::AcqRel);
         }
-        let here = &self.left[at / NEIGHBOURS].0;
-        let last = here.fetch_sub(1, Ordering::AcqRel) == 1
-            && self.open.fetch_sub(1, Ordering::AcqRel) == 1;
+        let one_less = |count: &AtomicUsize| count.fetch_sub(1, Ordering::AcqRel) == 1;
+        let here = self.left.get(at / NEIGHBOURS);
+        let last = here.is_none_or(|here| one_less(&here.0)) && one_less(&self.open);
         if last || self.wake_each {
             self.driver.wake();
         }
@@ -273,6 +279,16 @@ impl<T> Ledger<T> {
         self.slots.get(at).map(Slot::stage)
     }
 
+    /// How often the work has been called.
+    pub(crate) fn attempts(&self, at: usize) -> u32 {
+        self.slots[at].attempts.load(Ordering::Relaxed)
+    }
+
+    /// When the work of a slot began.
+    pub(crate) fn began(&self, at: usize) -> Option<Instant> {
+        self.slots[at].began(self.started)
+    }
+
     /// The work is called once more.
     pub(crate) fn again(&self, at: usize) {
         self.slots[at].attempts.fetch_add(1, Ordering::Relaxed);
@@ -288,7 +304,10 @@ impl<T> Ledger<T> {
 
     /// Ends the scatter: whatever has no outcome timed out where it was. Works that look see that nobody waits.
     pub(crate) fn close(&self) -> ScatterReport<T> {
-        let now = self.now();
+        let now = match self.is_settled() {
+            true => 0,
+            false => self.after(self.now()),
+        };
         self.closed.store(true, Ordering::Release);
         let report = |(at, slot): (usize, &Slot<T>)| {
             let mut end = lock(&slot.end);
@@ -304,8 +323,15 @@ impl<T> Ledger<T> {
             };
             Some(self.report_of(at, end.connect, outcome))
         };
-        let cells = self.slots.iter().enumerate().filter_map(report).collect();
-        ScatterReport::new(cells, now.saturating_duration_since(self.started))
+        let cells: Vec<_> = self.slots.iter().enumerate().filter_map(report).collect();
+        let elapsed = cells.iter().map(|cell| cell.elapsed).max();
+        ScatterReport::new(cells, elapsed.unwrap_or_default())
+    }
+
+    /// Nanoseconds from the start of the call until then.
+    fn after(&self, now: Instant) -> u64 {
+        let after = now.saturating_duration_since(self.started);
+        u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Tells works that nobody waits any more, without making a report.
@@ -316,23 +342,43 @@ impl<T> Ledger<T> {
     fn report_of(
         &self,
         at: usize,
-        connect: Duration,
-        (outcome, ended): (Outcome<T>, Instant),
+        connect: u64,
+        (outcome, ended): (Outcome<T>, u64),
     ) -> CellReport<T> {
-        let elapsed = ended.saturating_duration_since(self.started);
+        let elapsed = Duration::from_nanos(ended);
         let slot = &self.slots[at];
         CellReport {
             cell: slot.cell.label().clone(),
             outcome,
             elapsed,
             queued: slot.waited().unwrap_or(elapsed),
-            connect,
+            connect: Duration::from_nanos(connect),
             attempts: slot.attempts.load(Ordering::Relaxed),
         }
     }
 
     fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether nobody waits for this slot any more.
+    pub(crate) fn is_given_up(&self, at: usize) -> bool {
+        self.is_closed() || self.slots[at].is_settled()
+    }
+
+    /// The work of a slot enters a stage.
+    pub(crate) fn enter(&self, at: usize, stage: Stage) {
+        let slot = &self.slots[at];
+        let connects = stage == Stage::Connecting;
+        if connects || slot.stage() == Stage::Connecting {
+            let now = self.after(self.now());
+            let mut end = lock(&slot.end);
+            end.leave_stage(now);
+            end.connecting = connects.then_some(NonZeroU64::MIN.saturating_add(now));
+        }
+        if !slot.is_settled() {
+            slot.enter(stage);
+        }
     }
 }
 
@@ -341,7 +387,7 @@ fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
 }
 
 impl<T> Slot<T> {
-    fn new(cell: Choice, stage: Stage, outcome: Option<(Outcome<T>, Instant)>) -> Self {
+    fn new(cell: Choice, stage: Stage, outcome: Option<(Outcome<T>, u64)>) -> Self {
         Self {
             cell,
             stage: AtomicU8::new(stage as u8),
@@ -350,7 +396,7 @@ impl<T> Slot<T> {
             settled: AtomicBool::new(outcome.is_some()),
             end: Mutex::new(End {
                 connecting: None,
-                connect: Duration::ZERO,
+                connect: 0,
                 outcome,
             }),
         }
@@ -405,48 +451,50 @@ impl<T> Slot<T> {
 }
 
 impl<T> End<T> {
-    fn leave_stage(&mut self, now: Instant) {
+    fn leave_stage(&mut self, now: u64) {
         if let Some(since) = self.connecting.take() {
-            self.connect += now.saturating_duration_since(since);
+            self.connect += now.saturating_sub(since.get() - 1);
         }
     }
 }
 
-impl<T: Send> Watch for Ledger<T> {
-    fn wake(&self) {
-        self.driver.wake();
-    }
+/// What has a ledger, perhaps among other things that works share with it by one count.
+pub(crate) trait Books: Send + Sync {
+    type Answer: Send;
+    fn books(&self) -> &Ledger<Self::Answer>;
+}
 
-    fn is_given_up(&self, at: usize) -> bool {
-        self.is_closed() || self.slots[at].is_settled()
-    }
-
-    fn enter(&self, at: usize, stage: Stage) {
-        let slot = &self.slots[at];
-        let connects = stage == Stage::Connecting;
-        if connects || slot.stage() == Stage::Connecting {
-            let mut end = lock(&slot.end);
-            let now = self.now();
-            end.leave_stage(now);
-            end.connecting = connects.then_some(now);
-        }
-        if !slot.is_settled() {
-            slot.enter(stage);
-        }
+impl<T: Send> Books for Ledger<T> {
+    type Answer = T;
+    fn books(&self) -> &Self {
+        self
     }
 }
 
-/// A worker's own share of a ledger.
-impl<T: Send> Watch for Arc<Ledger<T>> {
+impl<B: Books + ?Sized> Books for &B {
+    type Answer = B::Answer;
+    fn books(&self) -> &Ledger<B::Answer> {
+        (**self).books()
+    }
+}
+
+impl<B: Books + ?Sized> Books for Arc<B> {
+    type Answer = B::Answer;
+    fn books(&self) -> &Ledger<B::Answer> {
+        (**self).books()
+    }
+}
+
+impl<B: Books> Watch for B {
     fn wake(&self) {
-        self.driver.wake();
+        self.books().driver.wake();
     }
 
     fn is_given_up(&self, at: usize) -> bool {
-        Ledger::is_given_up(self, at)
+        self.books().is_given_up(at)
     }
 
     fn enter(&self, at: usize, stage: Stage) {
-        Ledger::enter(self, at, stage);
+        self.books().enter(at, stage);
     }
 }

@@ -8,7 +8,7 @@ use context::Deadline;
 
 use crate::executor::{Clock, Refusal};
 use crate::isolation::{Admission, Effect, Isolation, Permit, PermitClass, Waiting};
-use crate::ledger::{Ledger, Watch};
+use crate::ledger::Ledger;
 use crate::outcome::{Outcome, Stage};
 
 /// What of the isolation one scatter uses.

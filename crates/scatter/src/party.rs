@@ -10,7 +10,7 @@ use cells::{CellConnector, CellError};
 use context::RequestContext;
 
 use crate::executor::job::{Batch, Desk};
-use crate::flight::{Shared, panicked, untargeted};
+use crate::flight::{Shared, panicked};
 use crate::isolation::Permit;
 use crate::ledger::{Ledger, Watch};
 use crate::outcome::Outcome;
@@ -53,7 +53,7 @@ impl<C: CellConnector, W, T: Send + 'static> Party<C, W, T> {
         }
     }
 
-    fn seat(&self, at: usize) -> Seat<T, &Ledger<T>> {
+    fn seat(&self, at: usize) -> Seat<&Ledger<T>> {
         let place = self.permits.get(at);
         let permit =
             place.and_then(|place| place.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -117,38 +117,29 @@ where
     /// Asks one cell. Gives the time of its end, where it came to one.
     fn ask(
         &self,
-        mut seat: Seat<T, &Ledger<T>>,
+        mut seat: Seat<&Ledger<T>>,
         request: &RequestContext,
         watch: &Arc<dyn Watch>,
         now: Instant,
     ) -> Option<Instant> {
         let shared = &self.shared;
-        let cell = self.ledger.cell(seat.at())?;
         if !seat.begin(now) {
             return None;
         }
-        let targeted = match shared.cells.target(request, cell) {
-            Ok(targeted) => targeted,
-            Err(error) => {
-                let outcome = untargeted(seat.label(), error);
-                return Some(seat.fill(outcome));
-            }
-        };
-        if !seat.targeted() {
-            return None;
-        }
-        let deadline = shared.deadline_from(|| seat.now());
-        let (mut targeted, spare) = seat.with_spare(targeted, shared.effect);
         let outcome = loop {
+            let targeted = match seat.target(&shared.cells, request)? {
+                Ok(targeted) => targeted,
+                Err(outcome) => break outcome,
+            };
+            let deadline = seat.deadline(shared.deadline, shared.share);
             let task = CellTask::new(targeted, deadline, Arc::clone(watch), seat.at());
             let error = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
                 Ok(Ok(value)) => break Outcome::Answered(value),
                 Ok(Err(error)) => error.into(),
                 Err(panic) => break panicked(seat.label(), &*panic),
             };
-            match seat.next_try(&error, shared.effect, spare.as_ref()) {
-                Some(again) => targeted = again,
-                None => break seat.failed(deadline, &error),
+            if !seat.tries_again(&error, shared.effect) {
+                break seat.failed(deadline, &error);
             }
         };
         Some(seat.fill(outcome))

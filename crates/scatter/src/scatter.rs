@@ -1,7 +1,6 @@
 //! One call to many cells, being prepared; and its async run.
 
 use std::future::{Future, poll_fn};
-use std::sync::Arc;
 
 use cells::{CellConnector, CellError, Cells, Choice};
 use context::RequestContext;
@@ -157,7 +156,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         X: Into<CellError> + 'static,
     {
         let (ledger, shared, line) = self.prepare(executor.clock(), work, streamed);
-        Flight::new(executor, Arc::new(ledger), shared, line)
+        Flight::new(executor, ledger, shared, line, streamed)
     }
 
     /// What both drivers need.

@@ -1,15 +1,13 @@
 //! One cell's place in a scatter, held by whatever is to run its work. Dropped unfilled, it fills itself: an executor that
 //! ends, or a job that is thrown away, is an outcome of that cell and never a silence.
 
-use std::marker::PhantomData;
-use std::ops::Deref;
 use std::time::{Duration, Instant};
 
-use cells::{CellError, CellLabel, ErrorClass};
-use context::Deadline;
+use cells::{CellConnector, CellContext, CellError, CellLabel, Cells, ErrorClass, TargetError};
+use context::{Deadline, RequestContext};
 
 use crate::isolation::{Effect, Permit};
-use crate::ledger::{Ledger, Watch as _};
+use crate::ledger::{Books, Ledger};
 use crate::outcome::{CellFailure, Outcome, Progress, Rejection, Stage, TimedOut};
 
 /// Databases are told limits in whole milliseconds, rounded down, and some end a statement a little before its limit.
@@ -18,26 +16,23 @@ const ROUNDING: Duration = Duration::from_millis(20);
 /// Some drivers round limits by such a part of the time there was, so that one limit serves several statements.
 const PART: u32 = 50;
 
-/// A task holds the ledger with its seat; a job borrows it from its batch.
-pub(crate) struct Seat<T, L: Deref<Target = Ledger<T>>> {
-    ledger: L,
-    answers: PhantomData<fn() -> T>,
-    at: usize,
+/// A task holds its call's books with its seat; a job borrows them from its batch.
+pub(crate) struct Seat<B: Books> {
+    call: B,
+    /// The slot's number; a scatter has no more cells than this can count.
+    at: u32,
     /// Kept until the work has ended, whether somebody waits for it or not.
     permit: Option<Permit>,
-    calls: u32,
     began: bool,
     filled: bool,
 }
 
-impl<T: Send + 'static, L: Deref<Target = Ledger<T>>> Seat<T, L> {
-    pub(crate) fn new(ledger: L, at: usize, permit: Option<Permit>) -> Self {
+impl<B: Books> Seat<B> {
+    pub(crate) fn new(call: B, at: usize, permit: Option<Permit>) -> Self {
         Self {
-            ledger,
-            answers: PhantomData,
-            at,
+            call,
+            at: u32::try_from(at).unwrap_or(u32::MAX),
             permit,
-            calls: 1,
             began: false,
             filled: false,
         }
@@ -45,40 +40,59 @@ impl<T: Send + 'static, L: Deref<Target = Ledger<T>>> Seat<T, L> {
 
     /// The work begins. False where nobody waits for it any more.
     pub(crate) fn begin(&mut self, now: Instant) -> bool {
-        self.began = self.ledger.begin(self.at, now);
+        self.began = self.books().begin(self.at(), now);
         self.filled = !self.began;
         self.began
     }
 
-    /// The cell is targeted; the work is next. False where nobody waits for it any more, however long targeting took.
-    pub(crate) fn targeted(&self) -> bool {
-        self.ledger.enter(self.at, Stage::Running);
-        !self.ledger.is_given_up(self.at)
+    /// Binds the request to the cell, for one call of the work; or gives the outcome. None where nobody waits for it any
+    /// more, however long that took.
+    pub(crate) fn target<C: CellConnector>(
+        &self,
+        cells: &Cells<C>,
+        request: &RequestContext,
+    ) -> Option<Result<CellContext<C>, Outcome<B::Answer>>> {
+        match cells.target(request, self.books().cell(self.at())?) {
+            Err(error) => Some(Err(untargeted(self.label(), error))),
+            Ok(targeted) => {
+                self.books().enter(self.at(), Stage::Running);
+                (!self.books().is_given_up(self.at())).then_some(Ok(targeted))
+            }
+        }
+    }
+
+    fn books(&self) -> &Ledger<B::Answer> {
+        self.call.books()
     }
 
     pub(crate) fn label(&self) -> &CellLabel {
-        self.ledger.label(self.at)
-    }
-
-    pub(crate) fn now(&self) -> Instant {
-        self.ledger.now()
+        self.books().label(self.at())
     }
 
     pub(crate) fn at(&self) -> usize {
-        self.at
+        self.at as usize
     }
 
-    pub(crate) fn ledger(&self) -> &L {
-        &self.ledger
+    pub(crate) fn call(&self) -> &B {
+        &self.call
+    }
+
+    /// By when the work must have ended, in a call that ends then and gives each cell such a share of its time.
+    pub(crate) fn deadline(&self, whole: Deadline, share: Option<Duration>) -> Deadline {
+        let own = share.and_then(|share| {
+            let began = self.books().began(self.at())?;
+            Some(Deadline::after_at(began, share))
+        });
+        own.map_or(whole, |own| whole.earliest(own))
     }
 
     /// The outcome of work that gave an error. Work that was cut short by the very budget it was given timed out: whether
     /// its own timer or the driver's fires first is chance, and must not decide what the report says.
-    pub(crate) fn failed(&self, deadline: Deadline, error: &CellError) -> Outcome<T> {
+    pub(crate) fn failed(&self, deadline: Deadline, error: &CellError) -> Outcome<B::Answer> {
         let failure = CellFailure::record(self.label(), error);
-        let rounding = ROUNDING + deadline.remaining_at(self.ledger.started()) / PART;
-        let cut_short =
-            error.class() == ErrorClass::Timeout && deadline.remaining_at(self.now()) <= rounding;
+        let rounding = ROUNDING + deadline.remaining_at(self.books().started()) / PART;
+        let cut_short = error.class() == ErrorClass::Timeout
+            && deadline.remaining_at(self.books().now()) <= rounding;
         match cut_short {
             true => Outcome::TimedOut(TimedOut {
                 stage: Stage::Running,
@@ -88,54 +102,54 @@ impl<T: Send + 'static, L: Deref<Target = Ledger<T>>> Seat<T, L> {
         }
     }
 
-    /// What the work is given, and a copy for another call where there can be one.
-    pub(crate) fn with_spare<S: Clone>(&self, given: S, effect: Effect) -> (S, Option<S>) {
-        let spare = self.permit.is_some() && effect.may_repeat();
-        let spare = spare.then(|| given.clone());
-        (given, spare)
-    }
-
-    /// What the next call of the work that failed like this is given; none where there is no next one.
-    pub(crate) fn next_try<S: Clone>(
-        &mut self,
-        error: &CellError,
-        effect: Effect,
-        spare: Option<&S>,
-    ) -> Option<S> {
-        let (spare, permit) = spare.zip(self.permit.as_ref())?;
-        if self.ledger.is_given_up(self.at) || !permit.may_retry(self.calls, effect, error.class())
-        {
-            return None;
+    /// Whether the work that failed like this is called once more.
+    pub(crate) fn tries_again(&self, error: &CellError, effect: Effect) -> bool {
+        let again = !self.books().is_given_up(self.at())
+            && self.permit.as_ref().is_some_and(|permit| {
+                permit.may_retry(|| self.books().attempts(self.at()), effect, error.class())
+            });
+        if again {
+            self.books().again(self.at());
         }
-        self.calls += 1;
-        self.ledger.again(self.at);
-        Some(spare.clone())
+        again
     }
 
     /// Fills it, and gives the time of that.
-    pub(crate) fn fill(mut self, outcome: Outcome<T>) -> Instant {
+    pub(crate) fn fill(mut self, outcome: Outcome<B::Answer>) -> Instant {
         self.filled = true;
-        let now = self.ledger.now();
-        if let Some(permit) = &mut self.permit {
+        let now = self.books().now();
+        if let Some(permit) = self.permit.take() {
             permit.ended(&outcome, now);
         }
-        self.ledger.finish_at(self.at, outcome, now);
+        self.books().finish_at(self.at(), outcome, now);
         now
     }
 }
 
-impl<T, L: Deref<Target = Ledger<T>>> Drop for Seat<T, L> {
+impl<B: Books> Drop for Seat<B> {
     fn drop(&mut self) {
-        if self.filled || self.ledger.has_outcome(self.at) {
+        let at = self.at();
+        if self.filled || self.books().has_outcome(at) {
             return;
         }
         let outcome = match self.began {
             false => Outcome::Rejected(Rejection::ShuttingDown),
             true => {
                 let error = CellError::new(ErrorClass::Internal, "the executor dropped the work");
-                Outcome::Failed(CellFailure::record(self.ledger.label(self.at), &error))
+                Outcome::Failed(CellFailure::record(self.books().label(at), &error))
             }
         };
-        self.ledger.finish(self.at, outcome);
+        self.books().finish(at, outcome);
+    }
+}
+
+fn untargeted<T>(label: &CellLabel, error: TargetError) -> Outcome<T> {
+    match error {
+        TargetError::Unknown(_) => Outcome::Rejected(Rejection::Gone),
+        TargetError::Open { source, .. } => Outcome::Failed(CellFailure::record(label, &source)),
+        other => {
+            let error = CellError::new(ErrorClass::Internal, other);
+            Outcome::Failed(CellFailure::record(label, &error))
+        }
     }
 }

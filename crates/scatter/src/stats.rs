@@ -72,21 +72,24 @@ impl Histogram {
     }
 }
 
+/// What every note touches stands together.
+#[repr(C)]
 struct Cell {
-    label: Option<CellLabel>,
-    queue: Times,
-    connect: Times,
-    run: Times,
     outcomes: [AtomicU64; 5],
     recorder: Recorder,
+    label: Option<CellLabel>,
+    queue: Times,
+    run: Times,
+    connect: Times,
 }
 
 /// The same figures at the service's recorder.
+#[repr(C)]
 struct Recorder {
     queue: metrics::Histogram,
-    connect: metrics::Histogram,
     run: metrics::Histogram,
     outcomes: [metrics::Counter; 5],
+    connect: metrics::Histogram,
 }
 
 impl Cell {

@@ -31,7 +31,7 @@ where
 {
     pub(crate) fn new(flight: Flight<'e, E, C, W, T>) -> Self {
         let counts = Counts {
-            asked: flight.ledger.len(),
+            asked: flight.ledger().len(),
             ..Counts::default()
         };
         Self {
@@ -52,7 +52,7 @@ where
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<CellReport<T>>> {
         if let Some(flight) = &mut self.flight {
             let settled = flight.poll_settled(cx).is_ready();
-            if let Some(report) = flight.ledger.take_arrived() {
+            if let Some(report) = flight.ledger().take_arrived() {
                 return Poll::Ready(Some(self.count(report)));
             }
             if !settled {

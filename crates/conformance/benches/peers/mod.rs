@@ -41,17 +41,6 @@ pub(crate) fn seconds(calls: usize, mut call: impl FnMut()) -> f64 {
     began.elapsed().as_secs_f64() / calls as f64
 }
 
-/// Seconds that this thread has had a processor for: fairer than the clock on the wall where a machine is shared, and the
-/// same for work that stays on one thread. Where the system does not say, the clock.
-pub(crate) fn thread_seconds(since: Instant) -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos = text
-        .split(' ')
-        .next()
-        .and_then(|text| text.parse::<f64>().ok());
-    nanos.map_or_else(|| since.elapsed().as_secs_f64(), |nanos| nanos / 1e9)
-}
-
 /// Ours and the peer's in turns, so that a noisy moment hits both; medians of the rounds.
 pub(crate) fn in_turns(
     rounds: usize,

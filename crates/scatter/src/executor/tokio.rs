@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cells::CellId;
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use super::{AbortTask, AsyncExecutor, Clock, Refusal, Timer};
 
@@ -34,7 +34,7 @@ impl TokioExecutor {
 }
 
 impl AsyncExecutor for TokioExecutor {
-    type Handle = AbortHandle;
+    type Handle = JoinHandle<()>;
 
     /// tokio's clock, which tests can pause; outside a runtime it is the monotonic one.
     fn clock(&self) -> Clock {
@@ -42,11 +42,11 @@ impl AsyncExecutor for TokioExecutor {
     }
 
     /// Never refuses: a runtime that is shutting down drops the task, and the outcome says so.
-    fn spawn<F>(&self, _cell: CellId, task: F) -> Result<AbortHandle, Refusal>
+    fn spawn<F>(&self, _cell: CellId, task: F) -> Result<JoinHandle<()>, Refusal>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        Ok(self.runtime.spawn(task).abort_handle())
+        Ok(self.runtime.spawn(task))
     }
 
     fn sleep_until(&self, at: Instant) -> Timer {
@@ -55,8 +55,9 @@ impl AsyncExecutor for TokioExecutor {
     }
 }
 
-impl AbortTask for AbortHandle {
+/// Nobody joins it: dropped, it lets its task run on.
+impl AbortTask for JoinHandle<()> {
     fn abort(&self) {
-        AbortHandle::abort(self);
+        JoinHandle::abort(self);
     }
 }

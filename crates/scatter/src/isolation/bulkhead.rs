@@ -9,20 +9,32 @@ use super::policy::{BulkheadPolicy, PermitClass};
 /// Identifies one who waits.
 pub(super) type WaitId = u64;
 
+/// Small, because there is one for each cell and most have nobody waiting.
 pub(super) struct Bulkhead {
     classes: [Compartment; 3],
     limit: usize,
-    next: WaitId,
+    /// None until somebody waits for the first time.
+    queues: Option<Box<Queues>>,
 }
 
 struct Compartment {
-    permits: usize,
-    held: usize,
+    permits: u32,
+    held: u32,
+    /// How long works have held a permit, smoothed, in nanoseconds; 0 until one has ended.
+    typical: u64,
+}
+
+#[derive(Default)]
+struct Queues {
+    next: WaitId,
+    classes: [Queue; 3],
+}
+
+#[derive(Default)]
+struct Queue {
     waiting: VecDeque<(WaitId, Option<Waker>)>,
     /// Granted to one who waited and has not come for it yet.
     granted: Vec<WaitId>,
-    /// How long works have held a permit, smoothed; nothing until one has ended.
-    typical: Option<Duration>,
 }
 
 /// What asking for a permit came to.
@@ -39,16 +51,14 @@ pub(super) enum Asked {
 impl Bulkhead {
     pub(super) fn new(policy: &BulkheadPolicy) -> Self {
         let compartment = |permits: usize| Compartment {
-            permits: permits.max(1),
+            permits: u32::try_from(permits.max(1)).unwrap_or(u32::MAX),
             held: 0,
-            waiting: VecDeque::new(),
-            granted: Vec::new(),
-            typical: None,
+            typical: 0,
         };
         Self {
             classes: [policy.interactive, policy.listing, policy.periodic].map(compartment),
             limit: policy.waiting,
-            next: 0,
+            queues: None,
         }
     }
 
@@ -58,33 +68,34 @@ impl Bulkhead {
             compartment.held += 1;
             return Asked::Granted;
         }
-        if compartment.waiting.len() >= self.limit {
+        let queues = self.queues.get_or_insert_default();
+        let waiting = &mut queues.classes[class.at()].waiting;
+        if waiting.len() >= self.limit {
             return Asked::Full;
         }
-        if compartment.wait_of_next() > left {
+        if compartment.wait_behind(waiting.len()) > left {
             return Asked::TooLate;
         }
-        self.next += 1;
-        compartment.waiting.push_back((self.next, None));
-        Asked::Waits(self.next)
+        queues.next += 1;
+        waiting.push_back((queues.next, None));
+        Asked::Waits(queues.next)
+    }
+
+    fn queue(&mut self, class: PermitClass) -> Option<&mut Queue> {
+        self.queues
+            .as_mut()
+            .map(|queues| &mut queues.classes[class.at()])
     }
 
     /// Whether it is the waiting one's turn. If not, the waker is woken when it is.
     pub(super) fn poll(&mut self, class: PermitClass, id: WaitId, waker: &Waker) -> bool {
-        let compartment = &mut self.classes[class.at()];
-        if let Some(at) = compartment
-            .granted
-            .iter()
-            .position(|granted| *granted == id)
-        {
-            compartment.granted.swap_remove(at);
+        let Some(queue) = self.queue(class) else {
+            return false;
+        };
+        if queue.collect(id) {
             return true;
         }
-        if let Some((_, kept)) = compartment
-            .waiting
-            .iter_mut()
-            .find(|(waits, _)| *waits == id)
-        {
+        if let Some((_, kept)) = queue.waiting.iter_mut().find(|(waits, _)| *waits == id) {
             *kept = Some(waker.clone());
         }
         false
@@ -92,46 +103,58 @@ impl Bulkhead {
 
     /// One who waits goes away. What it had been granted goes to the next, whose waker is given.
     pub(super) fn cancel(&mut self, class: PermitClass, id: WaitId) -> Option<Waker> {
-        let compartment = &mut self.classes[class.at()];
-        compartment.waiting.retain(|(waits, _)| *waits != id);
-        let at = compartment
-            .granted
-            .iter()
-            .position(|granted| *granted == id)?;
-        compartment.granted.swap_remove(at);
-        compartment.hand_on()
+        let queue = self.queue(class)?;
+        queue.waiting.retain(|(waits, _)| *waits != id);
+        match queue.collect(id) {
+            true => self.hand_on(class),
+            false => None,
+        }
     }
 
     /// A permit comes back, after this long. It goes to the next who waits, whose waker is given.
     pub(super) fn release(&mut self, class: PermitClass, held_for: Duration) -> Option<Waker> {
-        let compartment = &mut self.classes[class.at()];
-        compartment.typical = Some(match compartment.typical {
-            None => held_for,
-            Some(before) => (before * 7 + held_for) / 8,
-        });
-        compartment.hand_on()
+        self.classes[class.at()].note(held_for);
+        self.hand_on(class)
     }
-}
 
-impl Compartment {
-    fn hand_on(&mut self) -> Option<Waker> {
-        match self.waiting.pop_front() {
-            Some((next, waker)) => {
-                self.granted.push(next);
+    fn hand_on(&mut self, class: PermitClass) -> Option<Waker> {
+        let queue = self.queue(class);
+        match queue.and_then(|queue| Some((queue.waiting.pop_front()?, queue))) {
+            Some(((next, waker), queue)) => {
+                queue.granted.push(next);
                 waker
             }
             None => {
-                self.held -= 1;
+                self.classes[class.at()].held -= 1;
                 None
             }
         }
     }
+}
 
-    /// How long one who comes now would wait, if works go on as before.
-    fn wait_of_next(&self) -> Duration {
-        let ahead = u32::try_from(self.waiting.len() / self.permits).unwrap_or(u32::MAX);
-        self.typical
-            .map_or(Duration::ZERO, |typical| typical.saturating_mul(ahead))
+impl Queue {
+    /// Whether this one had been granted a permit; it has come for it now.
+    fn collect(&mut self, id: WaitId) -> bool {
+        let at = self.granted.iter().position(|granted| *granted == id);
+        at.map(|at| self.granted.swap_remove(at)).is_some()
+    }
+}
+
+impl Compartment {
+    fn note(&mut self, held_for: Duration) {
+        let held_for = u64::try_from(held_for.as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(1);
+        self.typical = match self.typical {
+            0 => held_for,
+            before => before - before / 8 + held_for / 8,
+        };
+    }
+
+    /// How long one who comes behind so many would wait, if works go on as before.
+    fn wait_behind(&self, ahead: usize) -> Duration {
+        let rounds = ahead as u64 / u64::from(self.permits);
+        Duration::from_nanos(self.typical.saturating_mul(rounds))
     }
 }
 

@@ -30,8 +30,15 @@ pub struct Isolation(Arc<Inner>);
 
 struct Inner {
     policy: IsolationPolicy,
-    bulkheads: RwLock<CellMap<Arc<Mutex<Bulkhead>>>>,
-    judges: Option<Mutex<Judges>>,
+    stations: RwLock<CellMap<Arc<Station>>>,
+    judges: Option<Arc<Mutex<Judges>>>,
+}
+
+/// One cell's permits, and who judges it.
+struct Station {
+    cell: CellId,
+    bulkhead: Mutex<Bulkhead>,
+    judges: Option<Arc<Mutex<Judges>>>,
 }
 
 /// What looks at more than one cell.
@@ -53,8 +60,8 @@ impl Isolation {
         let any = judges.breakers.is_some() || judges.retries.is_some();
         Self(Arc::new(Inner {
             policy,
-            bulkheads: RwLock::default(),
-            judges: any.then(|| Mutex::new(judges)),
+            stations: RwLock::default(),
+            judges: any.then(|| Arc::new(Mutex::new(judges))),
         }))
     }
 
@@ -93,64 +100,74 @@ impl Isolation {
         now: Instant,
         clock: Clock,
     ) -> Result<Admission, Refusal> {
+        let station = self.station(cell);
         let mut verdict = Verdict::Pass;
-        self.breakers(|breakers| verdict = breakers.ask(cell, effect));
+        station.breakers(|breakers| verdict = breakers.ask(cell, effect));
         if verdict == Verdict::FailFast {
             return Err(Refusal::Skipped(SkipReason::BreakerOpen));
         }
-        let bulkhead = self.bulkhead(cell);
-        let asked = lock(&bulkhead).ask(class, left);
-        let turn = |granted| Turn {
-            judged_by: self.0.judges.is_some().then(|| self.clone()),
-            bulkhead,
-            cell,
-            class,
-            verdict,
-            clock,
-            state: granted,
-            ended: None,
-        };
-        let turned_away = |why| {
-            self.breakers(|breakers| breakers.ended(cell, verdict, Sign::None, now));
+        let asked = lock(&station.bulkhead).ask(class, left);
+        let turned_away = |station: &Station, why| {
+            station.breakers(|breakers| breakers.ended(cell, verdict, Sign::None, now));
             Err(Refusal::Rejected(why))
         };
-        match asked {
-            Asked::Granted => {
-                self.retries(|retries| retries.earn(cell));
-                Ok(Admission::Now(Permit(turn(Held::Since(now)))))
-            }
-            Asked::Waits(id) => Ok(Admission::Wait(Waiting(Some(turn(Held::Waits(id)))))),
-            Asked::Full => turned_away(Rejection::QueueFull),
-            Asked::TooLate => turned_away(Rejection::NoTime),
-        }
+        let state = match asked {
+            Asked::Granted => Held::Since(now),
+            Asked::Waits(id) => Held::Waits(id),
+            Asked::Full => return turned_away(&station, Rejection::QueueFull),
+            Asked::TooLate => return turned_away(&station, Rejection::NoTime),
+        };
+        let turn = Turn {
+            station,
+            clock,
+            state,
+            class,
+            verdict,
+        };
+        Ok(match state {
+            Held::Waits(_) => Admission::Wait(Waiting(Some(turn))),
+            _ => Admission::Now(turn.granted()),
+        })
     }
 
-    fn bulkhead(&self, cell: CellId) -> Arc<Mutex<Bulkhead>> {
-        let table = &self.0.bulkheads;
+    fn station(&self, cell: CellId) -> Arc<Station> {
+        let table = &self.0.stations;
         let known = table.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bulkhead) = known.get(&cell) {
-            return Arc::clone(bulkhead);
+        if let Some(station) = known.get(&cell) {
+            return Arc::clone(station);
         }
         drop(known);
         let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-        let new = || Arc::new(Mutex::new(Bulkhead::new(&self.0.policy.bulkhead)));
+        let new = || {
+            Arc::new(Station {
+                cell,
+                bulkhead: Mutex::new(Bulkhead::new(&self.0.policy.bulkhead)),
+                judges: self.0.judges.clone(),
+            })
+        };
         Arc::clone(table.entry(cell).or_insert_with(new))
     }
 
     fn judges(&self) -> Option<MutexGuard<'_, Judges>> {
-        self.0.judges.as_ref().map(lock)
+        self.0.judges.as_deref().map(lock)
     }
+}
 
+impl Station {
     /// Does this with the breakers, where there are any.
     fn breakers(&self, with: impl FnOnce(&mut Breakers)) {
-        if let Some(breakers) = self.judges().as_mut().and_then(|all| all.breakers.as_mut()) {
+        if let Some(judges) = &self.judges
+            && let Some(breakers) = &mut lock(judges).breakers
+        {
             with(breakers);
         }
     }
 
     /// Does this with the retry tokens, where there are any.
     fn retries(&self, with: impl FnOnce(&mut RetryBudget)) {
-        if let Some(retries) = self.judges().as_mut().and_then(|all| all.retries.as_mut()) {
+        if let Some(judges) = &self.judges
+            && let Some(retries) = &mut lock(judges).retries
+        {
             with(retries);
         }
     }
@@ -176,48 +193,52 @@ pub(crate) enum Admission {
 
 /// One work's place with its cell, from asking to the end.
 struct Turn {
-    /// Where breakers and tokens are, if there are any.
-    judged_by: Option<Isolation>,
-    bulkhead: Arc<Mutex<Bulkhead>>,
-    cell: CellId,
-    class: PermitClass,
-    verdict: Verdict,
+    station: Arc<Station>,
     clock: Clock,
     state: Held,
-    /// When the work came to its end, and the breaker heard of it.
-    ended: Option<Instant>,
+    class: PermitClass,
+    verdict: Verdict,
 }
 
 #[derive(Clone, Copy)]
 enum Held {
     Waits(WaitId),
     Since(Instant),
+    /// It was given back.
+    Over,
 }
 
 impl Turn {
-    fn tell_breaker(&self, sign: Sign, now: Instant) {
-        if let Some(judges) = &self.judged_by {
-            judges.breakers(|breakers| breakers.ended(self.cell, self.verdict, sign, now));
+    fn granted(self) -> Permit {
+        let station = &self.station;
+        station.retries(|retries| retries.earn(station.cell));
+        Permit(self)
+    }
+
+    /// Gives the place back, once.
+    fn end(&mut self, sign: Sign, now: Instant) {
+        let Self { station, class, .. } = self;
+        let next = match std::mem::replace(&mut self.state, Held::Over) {
+            Held::Over => return,
+            Held::Waits(id) => lock(&station.bulkhead).cancel(*class, id),
+            Held::Since(since) => {
+                let held_for = now.saturating_duration_since(since);
+                lock(&station.bulkhead).release(*class, held_for)
+            }
+        };
+        station.breakers(|breakers| breakers.ended(station.cell, self.verdict, sign, now));
+        if let Some(waker) = next {
+            waker.wake();
         }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let now = self.ended.unwrap_or_else(|| self.clock.now());
-        // Where its end said nothing, a trial is over all the same.
-        if self.ended.is_none() {
-            self.tell_breaker(Sign::None, now);
-        }
-        let next = match self.state {
-            Held::Waits(id) => lock(&self.bulkhead).cancel(self.class, id),
-            Held::Since(since) => {
-                let held_for = now.saturating_duration_since(since);
-                lock(&self.bulkhead).release(self.class, held_for)
-            }
-        };
-        if let Some(waker) = next {
-            waker.wake();
+        if !matches!(self.state, Held::Over) {
+            // Where its end said nothing, a trial is over all the same.
+            let now = self.clock.now();
+            self.end(Sign::None, now);
         }
     }
 }
@@ -232,14 +253,11 @@ impl Waiting {
         let Held::Waits(id) = turn.state else {
             return None;
         };
-        if !lock(&turn.bulkhead).poll(turn.class, id, waker) {
+        if !lock(&turn.station.bulkhead).poll(turn.class, id, waker) {
             return None;
         }
-        if let Some(judges) = &turn.judged_by {
-            judges.retries(|retries| retries.earn(turn.cell));
-        }
         turn.state = Held::Since(turn.clock.now());
-        self.0.take().map(Permit)
+        self.0.take().map(Turn::granted)
     }
 }
 
@@ -247,27 +265,29 @@ impl Waiting {
 pub(crate) struct Permit(Turn);
 
 impl Permit {
-    /// The work has come to an end by itself.
-    pub(crate) fn ended<T>(&mut self, outcome: &Outcome<T>, now: Instant) {
+    /// The work has come to an end by itself: gives the permit back, and tells the breaker.
+    pub(crate) fn ended<T>(mut self, outcome: &Outcome<T>, now: Instant) {
         let sign = match outcome {
             Outcome::Answered(_) => Sign::Good,
             Outcome::Failed(failure) => sign_of(failure.class()),
             Outcome::TimedOut(_) => Sign::Bad,
             Outcome::Rejected(_) | Outcome::Skipped(_) => Sign::None,
         };
-        self.0.ended = Some(now);
-        self.0.tell_breaker(sign, now);
+        self.0.end(sign, now);
     }
 
-    /// Whether work that failed with this class may be called once more; takes a token if so.
-    pub(crate) fn may_retry(&self, calls: u32, effect: Effect, class: ErrorClass) -> bool {
+    /// Whether work that was called so often and failed with this class may be called once more; takes a token if so.
+    pub(crate) fn may_retry(
+        &self,
+        calls: impl FnOnce() -> u32,
+        effect: Effect,
+        class: ErrorClass,
+    ) -> bool {
         let mut may = false;
-        if let Some(judges) = &self.0.judged_by
-            && effect.may_repeat()
-            && class.is_retryable()
-        {
-            judges.retries(|retries| {
-                may = calls < retries.attempts() && retries.spend(self.0.cell);
+        if effect.may_repeat() && class.is_retryable() {
+            let station = &self.0.station;
+            station.retries(|retries| {
+                may = calls() < retries.attempts() && retries.spend(station.cell);
             });
         }
         may
@@ -277,8 +297,10 @@ impl Permit {
 impl Isolation {
     /// A cell was late while its work ran.
     pub(crate) fn late(&self, cell: CellId, stage: Stage, now: Instant) {
-        if matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running) {
-            self.breakers(|breakers| breakers.ended(cell, Verdict::Trial, Sign::Bad, now));
+        if matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running)
+            && let Some(breakers) = self.judges().as_mut().and_then(|all| all.breakers.as_mut())
+        {
+            breakers.ended(cell, Verdict::Trial, Sign::Bad, now);
         }
     }
 }
@@ -311,8 +333,10 @@ impl Probe {
 
     /// Says what came of one cell's probe.
     pub fn came_back(&self, cell: CellId, good: bool, now: Instant) {
-        self.isolation
-            .breakers(|breakers| breakers.probed(cell, good, now));
+        let mut judges = self.isolation.judges();
+        if let Some(breakers) = judges.as_mut().and_then(|all| all.breakers.as_mut()) {
+            breakers.probed(cell, good, now);
+        }
     }
 }
 

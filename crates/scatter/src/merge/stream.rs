@@ -178,7 +178,7 @@ where
     #[must_use]
     pub fn label(&self, at: usize) -> Option<&CellLabel> {
         match (&self.flight, &self.landed) {
-            (Some(flight), _) => Some(flight.ledger.label(at)),
+            (Some(flight), _) => Some(flight.ledger().label(at)),
             (None, Some(report)) => report.label(at),
             (None, None) => None,
         }
@@ -265,7 +265,7 @@ where
             Some(_) => (true, Ended::Missing),
         };
         match (&self.flight, &self.landed) {
-            (Some(flight), _) => ended(flight.ledger.outcome_of(at)),
+            (Some(flight), _) => ended(flight.ledger().outcome_of(at)),
             (None, Some(report)) => ended(report.outcome_of(at)),
             (None, None) => (true, Ended::Missing),
         }

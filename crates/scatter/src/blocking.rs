@@ -10,7 +10,7 @@ use cells::{CellConnector, CellError};
 use context::Deadline;
 
 use crate::executor::job::Batch;
-use crate::executor::{AbandonJob, BlockingExecutor, Job};
+use crate::executor::{AbandonJob, BlockingExecutor, Works};
 use crate::line::{Line, refused};
 use crate::party::Party;
 use crate::report::ScatterReport;
@@ -87,6 +87,7 @@ where
             if self.party.ledger.is_settled() || self.settles_soon() {
                 return;
             }
+            self.executor.hurry();
             let next = self
                 .expiry
                 .map_or(deadline, |at| deadline.earliest(Deadline::at(at)));
@@ -108,21 +109,20 @@ where
     fn start_more(&mut self, waker: &Waker, now: Instant) {
         self.line.new_round(Some(now));
         loop {
-            let room = PORTION.min(self.party.ledger.len());
-            let (mut jobs, mut slots) = (Vec::with_capacity(room), Vec::with_capacity(room));
-            while jobs.len() < PORTION
+            let mut works = Vec::with_capacity(PORTION.min(self.party.ledger.len()));
+            while works.len() < PORTION
                 && let Some((at, cell, permit)) = self.line.next(&self.party.ledger, waker)
             {
                 self.party.keep(at, permit);
-                let batch = Arc::clone(&self.party) as Arc<dyn Batch>;
-                jobs.push((cell, Job::part(batch, at)));
-                slots.push(at);
+                works.push((cell, at));
             }
-            let last = jobs.len() < PORTION;
-            if jobs.is_empty() {
+            let last = works.len() < PORTION;
+            if works.is_empty() {
                 return;
             }
-            for (at, submitted) in slots.into_iter().zip(self.executor.submit_all(jobs)) {
+            let batch = Arc::clone(&self.party) as Arc<dyn Batch>;
+            let submitted = self.executor.submit_all(Works::new(batch, works.clone()));
+            for ((_, at), submitted) in works.into_iter().zip(submitted) {
                 match submitted {
                     Ok(handle) => self.handles.push((at, handle)),
                     Err(refusal) => self.party.ledger.refuse(at, refused(refusal)),

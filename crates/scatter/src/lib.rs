@@ -49,7 +49,7 @@ pub use executor::thread::{PoolStats, Submitted, ThreadExecutor, ThreadPolicy};
 #[cfg(feature = "tokio")]
 pub use executor::tokio::TokioExecutor;
 pub use executor::{
-    AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer,
+    AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer, Works,
 };
 pub use explain::{ExplainedCell, Explanation, WhenMissing};
 pub use isolation::{

@@ -61,12 +61,13 @@ use std::sync::atomic::{AtomicUsize as Plain, Ordering::SeqCst};
 use std::time::Duration;
 
 use cells::CellId;
-use executor::job::{Batch, Desk, Job};
+use executor::job::{Batch, Desk, Job, Works};
 use policy::ThreadPolicy;
-use pool::{Part, Pool};
+use pool::Pool;
 use portion::Ticket;
 use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
+use wake::Pace;
 
 /// Long enough that no run of the checker comes to it: waiting for the end waits for the end.
 const EVER: Duration = Duration::from_secs(86_400);
@@ -91,31 +92,43 @@ fn pool(policy: ThreadPolicy) -> Arc<Pool> {
 /// A job that the pool has taken.
 struct Taken {
     pool: Arc<Pool>,
-    part: Part,
+    batch: Arc<dyn Batch>,
+    cell: CellId,
+    at: usize,
     ticket: Ticket,
 }
 
 impl Taken {
     fn abandon(&self) {
-        if self.pool.abandon(self.part.0, self.ticket) {
-            self.part.1.discard(self.part.2);
+        if self.pool.abandon(self.cell, self.ticket) {
+            self.batch.discard(self.at);
         }
     }
 }
 
-/// Submits jobs together; gives those that were taken.
+/// Submits works together; gives those that were taken.
+fn submit_all(pool: &Arc<Pool>, works: Works, pace: Pace) -> Vec<Taken> {
+    let (batch, works) = works.into_parts();
+    let tickets = pool.submit(&batch, &works, pace);
+    let taken = |((cell, at), ticket): ((CellId, usize), Result<Ticket, _>)| {
+        Some(Taken {
+            pool: Arc::clone(pool),
+            batch: Arc::clone(&batch),
+            cell,
+            at,
+            ticket: ticket.ok()?,
+        })
+    };
+    works.into_iter().zip(tickets).filter_map(taken).collect()
+}
+
+/// Submits jobs, each by itself; gives those that were taken.
 fn submit(pool: &Arc<Pool>, jobs: Vec<(CellId, Job)>) -> Vec<Taken> {
-    let split = |(cell, job): (CellId, Job)| {
+    let alone = |(cell, job): (CellId, Job)| {
         let (batch, at) = job.into_parts();
-        (cell, batch, at)
+        submit_all(pool, Works::new(batch, vec![(cell, at)]), Pace::Hurried)
     };
-    let parts: Vec<Part> = jobs.into_iter().map(split).collect();
-    let tickets = pool.submit(&parts);
-    let taken = |(part, ticket): (Part, Result<Ticket, _>)| {
-        let pool = Arc::clone(pool);
-        ticket.ok().map(|ticket| Taken { pool, part, ticket })
-    };
-    parts.into_iter().zip(tickets).filter_map(taken).collect()
+    jobs.into_iter().flat_map(alone).collect()
 }
 
 fn workers(workers: usize) -> ThreadPolicy {
@@ -287,12 +300,9 @@ fn together(jobs: usize, hangs: Option<Receiver<()>>) -> (Arc<Together>, Receive
     (Arc::new(batch), each)
 }
 
-fn all_of(batch: &Arc<Together>, cells: impl Fn(usize) -> CellId) -> Vec<(CellId, Job)> {
-    let job = |at| {
-        let batch = Arc::clone(batch) as Arc<dyn Batch>;
-        (cells(at), Job::part(batch, at))
-    };
-    (0..batch.ran.len()).map(job).collect()
+fn all_of(batch: &Arc<Together>, cells: impl Fn(usize) -> CellId) -> Works {
+    let works = (0..batch.ran.len()).map(|at| (cells(at), at));
+    Works::new(Arc::clone(batch) as Arc<dyn Batch>, works.collect())
 }
 
 #[test]
@@ -301,7 +311,8 @@ fn a_job_that_hangs_keeps_none_of_its_portion_behind_it() {
         let pool = pool(workers(2));
         let (release, released) = channel();
         let (batch, each) = together(3, Some(released));
-        let taken = submit(&pool, all_of(&batch, |at| cell(at as u128)));
+        let works = all_of(&batch, |at| cell(at as u128));
+        let taken = submit_all(&pool, works, Pace::Hurried);
         // Nobody gives up, nobody else submits: the others are helped to by the second worker.
         let mut done: Vec<usize> = (0..2).map(|_| each.recv().unwrap()).collect();
         release.send(()).unwrap();
@@ -314,12 +325,39 @@ fn a_job_that_hangs_keeps_none_of_its_portion_behind_it() {
 }
 
 #[test]
+fn what_is_submitted_patiently_runs_and_all_of_it_as_soon_as_its_caller_hurries() {
+    check(|| {
+        let pool = pool(workers(2));
+        let (release, released) = channel();
+        let (batch, each) = together(3, Some(released));
+        let works = all_of(&batch, |at| cell(at as u128));
+        let taken = submit_all(&pool, works, Pace::Patient);
+        pool.hurry();
+        let mut done: Vec<usize> = (0..2).map(|_| each.recv().unwrap()).collect();
+        release.send(()).unwrap();
+        done.push(each.recv().unwrap());
+        // Nobody hurries this time, and nothing hangs.
+        let (calm, each) = together(2, None);
+        submit_all(&pool, all_of(&calm, |at| cell(at as u128)), Pace::Patient);
+        (0..2).for_each(|_| {
+            each.recv().unwrap();
+        });
+        done.sort_unstable();
+        assert_eq!((done, taken.len()), (vec![0, 1, 2], 3));
+        end(&pool);
+        let ran = |batch: &Together| batch.ran.iter().all(|ran| ran.load(SeqCst) == 1);
+        assert!(ran(&batch) && ran(&calm));
+    });
+}
+
+#[test]
 fn what_waits_for_its_cell_is_let_in_by_whoever_ends_there() {
     check(|| {
         // One worker per cell, and all jobs of one cell: two wait in its lane.
         let pool = pool(workers(2));
         let (batch, each) = together(3, None);
-        assert_eq!(submit(&pool, all_of(&batch, |_| cell(0))).len(), 3);
+        let taken = submit_all(&pool, all_of(&batch, |_| cell(0)), Pace::Hurried);
+        assert_eq!(taken.len(), 3);
         (0..3).for_each(|_| {
             each.recv().unwrap();
         });
@@ -333,7 +371,8 @@ fn each_job_of_a_portion_that_is_given_up_runs_or_is_discarded_once() {
     check(|| {
         let pool = pool(workers(2));
         let (batch, _each) = together(3, None);
-        let taken = submit(&pool, all_of(&batch, |at| cell(at as u128)));
+        let works = all_of(&batch, |at| cell(at as u128));
+        let taken = submit_all(&pool, works, Pace::Patient);
         let abandon = |taken: Taken| thread::spawn(move || taken.abandon());
         let abandoners: Vec<_> = taken.into_iter().map(abandon).collect();
         abandoners.into_iter().for_each(|one| one.join().unwrap());

@@ -7,6 +7,8 @@ use std::any::Any;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use cells::CellId;
+
 /// A piece of blocking work. Dropped without being run where it will never run; what it held is freed then.
 pub struct Job {
     batch: Arc<dyn Batch>,
@@ -78,6 +80,58 @@ impl Drop for Job {
         if self.ours {
             self.batch.discard(self.at);
         }
+    }
+}
+
+/// Works of one scatter that are submitted together. For executors that have no use for them together, an iterator over them
+/// one by one; those that nobody takes out will never run.
+pub struct Works {
+    batch: Arc<dyn Batch>,
+    left: std::vec::IntoIter<(CellId, usize)>,
+}
+
+impl Works {
+    /// Works of a batch: the cell and the number of each.
+    pub(crate) fn new(batch: Arc<dyn Batch>, works: Vec<(CellId, usize)>) -> Self {
+        Self {
+            batch,
+            left: works.into_iter(),
+        }
+    }
+
+    /// The batch, and what is left of its works. Whoever has them runs each or discards it.
+    pub(crate) fn into_parts(mut self) -> (Arc<dyn Batch>, Vec<(CellId, usize)>) {
+        let left = std::mem::take(&mut self.left);
+        (Arc::clone(&self.batch), left.collect())
+    }
+}
+
+impl Iterator for Works {
+    type Item = (CellId, Job);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (cell, at) = self.left.next()?;
+        Some((cell, Job::part(Arc::clone(&self.batch), at)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.left.size_hint()
+    }
+}
+
+impl ExactSizeIterator for Works {}
+
+impl Drop for Works {
+    fn drop(&mut self) {
+        for (_, at) in self.left.by_ref() {
+            self.batch.discard(at);
+        }
+    }
+}
+
+impl std::fmt::Debug for Works {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Works({})", self.len())
     }
 }
 

@@ -9,7 +9,7 @@ use cells::CellId;
 
 use crate::outcome::{Rejection, SkipReason};
 
-pub use self::job::Job;
+pub use self::job::{Job, Works};
 
 #[cfg(all(feature = "thread", feature = "tokio"))]
 pub(crate) mod bridged;
@@ -92,12 +92,15 @@ pub trait BlockingExecutor: Send + Sync {
     /// [`Refusal`] where the job will never run.
     fn submit(&self, cell: CellId, job: Job) -> Result<Self::Handle, Refusal>;
 
-    /// Queues many jobs; the results stand in the order of the jobs. Executors with a lock take it once.
-    fn submit_all(&self, jobs: Vec<(CellId, Job)>) -> Vec<Result<Self::Handle, Refusal>> {
-        jobs.into_iter()
-            .map(|(cell, job)| self.submit(cell, job))
-            .collect()
+    /// Queues works of one caller who waits for all of them; the results stand in the works' order. Until the caller says
+    /// [`hurry`](Self::hurry), an executor may go through them with fewer threads than it has: most works on warm cells are
+    /// over in less time than it takes to wake one.
+    fn submit_all(&self, works: Works) -> Vec<Result<Self::Handle, Refusal>> {
+        works.map(|(cell, job)| self.submit(cell, job)).collect()
     }
+
+    /// A caller has waited for a moment: everything that was submitted is begun now, as far as there are threads.
+    fn hurry(&self) {}
 }
 
 /// Gives up a job that nobody waits for.

@@ -10,6 +10,9 @@
 //! has not begun of it belongs to nobody: a worker that has nothing else to do takes from it job by job, so that one that
 //! hangs keeps none behind it.
 //!
+//! A blocking scatter waits for its works and looks for their end for a moment before it sleeps. For that moment its portions
+//! are left to the workers that are awake; then it hurries the pool, and everybody who is needed is woken.
+//!
 //! Healthy cells find a free worker as long as `workers` is more than `per_cell` times the cells that hang at the same
 //! time. Not fork-safe: threads do not survive a fork, so make the pool after forking. `spawn_blocking` of tokio is not used.
 
@@ -31,8 +34,9 @@ use cells::CellId;
 use self::pool::{Pool, refusal};
 use self::portion::Ticket;
 use self::state::Full;
+use self::wake::Pace;
 use crate::executor::job::Batch;
-use crate::executor::{AbandonJob, BlockingExecutor, Clock, Job, Refusal};
+use crate::executor::{AbandonJob, BlockingExecutor, Clock, Job, Refusal, Works};
 
 pub use self::policy::{PoolStats, ThreadPolicy};
 
@@ -102,35 +106,52 @@ impl BlockingExecutor for ThreadExecutor {
     }
 
     fn submit(&self, cell: CellId, job: Job) -> Result<Submitted, Refusal> {
-        self.submit_all(vec![(cell, job)])
-            .pop()
-            .unwrap_or(Err(Refusal::Rejected(crate::Rejection::ShuttingDown)))
+        let (batch, at) = job.into_parts();
+        let submitted = self.hand_over(batch, &[(cell, at)], Pace::Hurried).pop();
+        submitted.unwrap_or(Err(Refusal::Rejected(crate::Rejection::ShuttingDown)))
     }
 
-    fn submit_all(&self, jobs: Vec<(CellId, Job)>) -> Vec<Result<Submitted, Refusal>> {
-        let split = |(cell, job): (CellId, Job)| {
-            let (batch, at) = job.into_parts();
-            (cell, batch, at)
-        };
-        let parts: Vec<_> = jobs.into_iter().map(split).collect();
-        let results = self.0.pool.submit(&parts);
-        let submitted = |((cell, batch, at), ticket): (_, Result<Ticket, Full>)| {
+    fn submit_all(&self, works: Works) -> Vec<Result<Submitted, Refusal>> {
+        let (batch, works) = works.into_parts();
+        self.hand_over(batch, &works, Pace::Patient)
+    }
+
+    fn hurry(&self) {
+        self.0.pool.hurry();
+    }
+}
+
+impl ThreadExecutor {
+    fn hand_over(
+        &self,
+        batch: Arc<dyn Batch>,
+        works: &[(CellId, usize)],
+        pace: Pace,
+    ) -> Vec<Result<Submitted, Refusal>> {
+        let tickets = self.0.pool.submit(&batch, works, pace);
+        let pool = Arc::clone(&self.0.pool);
+        let to = Arc::new(Submission { pool, batch });
+        let submitted = |(&(cell, at), ticket): (&(CellId, usize), Result<Ticket, Full>)| {
             ticket.map_err(refusal).map(|ticket| Submitted {
-                pool: Arc::clone(&self.0.pool),
-                batch,
+                to: Arc::clone(&to),
                 at,
                 cell,
                 ticket,
             })
         };
-        parts.into_iter().zip(results).map(submitted).collect()
+        works.iter().zip(tickets).map(submitted).collect()
     }
+}
+
+/// What jobs that were submitted together have in common.
+struct Submission {
+    pool: Arc<Pool>,
+    batch: Arc<dyn Batch>,
 }
 
 /// A job in the pool.
 pub struct Submitted {
-    pool: Arc<Pool>,
-    batch: Arc<dyn Batch>,
+    to: Arc<Submission>,
     at: usize,
     cell: CellId,
     ticket: Ticket,
@@ -138,8 +159,8 @@ pub struct Submitted {
 
 impl AbandonJob for Submitted {
     fn abandon(&self) {
-        if self.pool.abandon(self.cell, self.ticket) {
-            self.batch.discard(self.at);
+        if self.to.pool.abandon(self.cell, self.ticket) {
+            self.to.batch.discard(self.at);
         }
     }
 }

@@ -11,7 +11,7 @@ use cells::CellId;
 use super::policy::{PoolStats, ThreadPolicy};
 use super::portion::{LONGEST, Mark, Portion, Ticket};
 use super::state::{After, Full, GivenUp, PoolState};
-use super::wake::Wake;
+use super::wake::{Pace, Wake};
 use crate::executor::Refusal;
 use crate::executor::job::{Batch, Desk};
 use crate::outcome::{Rejection, SkipReason};
@@ -19,9 +19,6 @@ use crate::sync::{
     AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, PATIENCE, TryLockError,
     spin_loop,
 };
-
-/// A job as the pool has it: its cell, its batch, and its number there.
-pub(super) type Part = (CellId, Arc<dyn Batch>, usize);
 
 pub(super) struct Pool {
     name: String,
@@ -74,32 +71,44 @@ impl Pool {
             .inspect_err(|_| self.state().did_not_start())
     }
 
-    /// Takes jobs; what came of each stands in their order. Those that are not taken are discarded here.
-    pub(super) fn submit(self: &Arc<Self>, jobs: &[Part]) -> Vec<Result<Ticket, Full>> {
+    /// Takes jobs of one batch: the cell and the number of each. What came of each stands in their order. Those that are not
+    /// taken are discarded here.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        batch: &Arc<dyn Batch>,
+        jobs: &[(CellId, usize)],
+        pace: Pace,
+    ) -> Vec<Result<Ticket, Full>> {
         let mut results = Vec::with_capacity(jobs.len());
         let wake = {
             let mut state = self.state();
-            let mut rest = jobs;
-            while let Some((_, batch, _)) = rest.first() {
-                let same =
-                    |part: &&Part| std::ptr::addr_eq(Arc::as_ptr(&part.1), Arc::as_ptr(batch));
-                let together = rest.iter().take(LONGEST).take_while(same).count();
-                let (portion, others) = rest.split_at(together);
-                let numbers = portion.iter().map(|(cell, _, at)| (*cell, *at));
-                state.submit(batch, numbers, &mut results);
-                rest = others;
+            for portion in jobs.chunks(LONGEST) {
+                state.submit(batch, portion.iter().copied(), &mut results);
+            }
+            if pace == Pace::Hurried {
+                state.hurry();
             }
             state.wake_some()
         };
         self.submissions.fetch_add(1, Ordering::Release);
         self.wake(&wake);
-        for ((_, batch, at), result) in jobs.iter().zip(&results) {
+        for ((_, at), result) in jobs.iter().zip(&results) {
             if result.is_err() {
                 // Outside the lock: it reports the cell.
                 batch.discard(*at);
             }
         }
         results
+    }
+
+    /// Has everybody come who is needed for what was submitted.
+    pub(super) fn hurry(self: &Arc<Self>) {
+        let wake = {
+            let mut state = self.state();
+            state.hurry();
+            state.wake_some()
+        };
+        self.wake(&wake);
     }
 
     /// True where the job had not begun, and never will.

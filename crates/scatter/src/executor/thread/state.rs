@@ -43,6 +43,8 @@ pub(crate) struct PoolState<B> {
     /// Of those, the ones that do not belong to the pool any more.
     pub(super) replaced: usize,
     pub(super) next: Ticket,
+    /// Jobs with tickets below this one are hurried.
+    pub(super) hurried: Ticket,
     pub(super) closed: bool,
 }
 
@@ -121,6 +123,7 @@ impl<B: Clone> PoolState<B> {
             abandoned: 0,
             replaced: 0,
             next: 0,
+            hurried: 0,
             closed: false,
         }
     }

@@ -1,10 +1,23 @@
 //! Who is to come for work: a few workers at a time, each of which has more come before it begins.
 //!
 //! A scatter's many works are there in one moment. To wake as many workers for them would cost works that are over at once
-//! far more than they do; to wake one would leave works that block waiting for each other. The pool's lock is held by whoever
-//! asks here.
+//! far more than they do; to wake one would leave works that block waiting for each other. So a caller who waits for all of
+//! them submits patiently, which gets them one worker, awake if possible, and hurries when they have not ended in a moment.
+//! The pool's lock is held by whoever asks here.
 
+use std::sync::Arc;
+
+use super::portion::Portion;
 use super::state::PoolState;
+
+/// How soon a submission's jobs are to be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    /// As soon as there are threads.
+    Hurried,
+    /// By one worker after the other, until somebody hurries.
+    Patient,
+}
 
 /// Workers to be woken and started, once the lock is released.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,11 +30,20 @@ pub(crate) struct Wake {
 pub(super) const AT_ONCE: usize = 2;
 
 impl<B: Clone> PoolState<B> {
-    /// Whether more jobs than so many could run now, if there were workers enough.
+    /// All that was submitted is hurried from now on.
+    pub(crate) fn hurry(&mut self) {
+        self.hurried = self.next;
+    }
+
+    /// Whether more jobs than so many are to be run now, if there were workers enough. What nobody hurries needs one worker,
+    /// until that one has come for it.
     fn runnable_beyond(&self, so_many: usize) -> bool {
-        let mut runnable = 0;
+        let hurried = |portion: &&Arc<Portion<B>>| portion.marks.ticket(0) < self.hurried;
+        let ready = self.ready.iter();
+        let ready = ready.filter(|portion| so_many == 0 || hurried(portion));
         let open = self.open.iter().map(|(portion, _)| portion);
-        self.ready.iter().chain(open).any(|portion| {
+        let mut runnable = 0;
+        ready.chain(open.filter(hurried)).any(|portion| {
             runnable += portion.marks.unstarted();
             runnable > so_many
         })

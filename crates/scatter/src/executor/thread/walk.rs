@@ -1,6 +1,6 @@
 //! A walk through every state that a small pool can get into, whatever the order of events: submissions to two cells,
-//! alone and together, workers that take, begin, end, sleep and wake, callers that give up, threads that do not start. Each
-//! step that the pool takes without its lock is an event of its own.
+//! alone and together, patient and not, callers that hurry, workers that take, begin, end, sleep and wake, callers that give
+//! up, threads that do not start. Each step that the pool takes without its lock is an event of its own.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use super::lane::Lane;
 use super::policy::ThreadPolicy;
 use super::portion::{Mark, Marks, Portion, Ticket};
 use super::state::{After, GivenUp, PoolState};
+use super::wake::Pace;
 
 /// A pool, what its threads are doing, and how much may still be submitted.
 struct World {
@@ -141,7 +142,7 @@ impl World {
             self.left,
         ];
         let mut key: Vec<u64> = counts.iter().map(|count| *count as u64).collect();
-        key.push(pool.next);
+        key.extend([pool.next, pool.hurried]);
         key.extend(pool.ready.iter().flat_map(|portion| portion.marks.key()));
         key.push(u64::MAX);
         for (portion, seen) in &pool.open {
@@ -168,8 +169,20 @@ impl World {
     /// All worlds one event away.
     fn next(&self) -> Vec<Self> {
         let mut worlds = Vec::new();
-        for cells in [&[cell(1)][..], &[cell(2)], &[cell(1), cell(2)]] {
-            worlds.extend((self.left >= cells.len()).then(|| self.submit(cells)));
+        let [one, other] = [cell(1), cell(2)];
+        for (cells, pace) in [
+            (&[one][..], Pace::Hurried),
+            (&[other], Pace::Hurried),
+            (&[other], Pace::Patient),
+            (&[one, other], Pace::Patient),
+        ] {
+            worlds.extend((self.left >= cells.len()).then(|| self.submit(cells, pace)));
+        }
+        if self.pool.hurried < self.pool.next {
+            let mut world = self.clone();
+            world.pool.hurry();
+            world.call();
+            worlds.push(world);
         }
         for at in 0..self.threads.len() {
             let mut world = self.clone();
@@ -182,7 +195,7 @@ impl World {
         worlds
     }
 
-    fn submit(&self, cells: &[CellId]) -> Self {
+    fn submit(&self, cells: &[CellId], pace: Pace) -> Self {
         let mut world = self.clone();
         world.left -= cells.len();
         let mut results = Vec::new();
@@ -191,6 +204,9 @@ impl World {
             .submit(&(), cells.iter().map(|id| (*id, 0)), &mut results);
         for (id, result) in cells.iter().zip(results) {
             world.wanted.extend(result.ok().map(|ticket| (*id, ticket)));
+        }
+        if pace == Pace::Hurried {
+            world.pool.hurry();
         }
         world.call();
         world
@@ -299,8 +315,11 @@ impl World {
         assert_eq!(pool.waiting, queued + ready);
         let queues = pool.lanes.values().filter(|lane| !lane.waiting.is_empty());
         assert_eq!(pool.queues.load(Ordering::SeqCst), queues.count());
-        // Work that could run has somebody who comes for it and has others come, or everybody is at work.
-        let open: usize = pool.open.iter().map(|(one, _)| unstarted(one)).sum();
+        // Work that could run has somebody who comes for it and has others come, or everybody is at work. What nobody hurries
+        // is left to the one who has come for it.
+        let hurried = |one: &&Work| one.marks.ticket(0) < pool.hurried;
+        let open = pool.open.iter().map(|(one, _)| one).filter(hurried);
+        let open: usize = open.map(unstarted).sum();
         let come = self.count(|one| !matches!(one, Thread::Asleep | Thread::At(..)));
         assert!(
             ready + open == 0 || come + pool.called > 0 || asleep == pool.called,

@@ -14,7 +14,7 @@ use crate::executor::{AbandonJob, BlockingExecutor, Works};
 use crate::line::{Line, refused};
 use crate::party::Party;
 use crate::report::ScatterReport;
-use crate::scatter::{Scatter, noted, span};
+use crate::scatter::Scatter;
 use crate::sync::PATIENCE;
 use crate::task::CellTask;
 
@@ -33,26 +33,29 @@ impl<C: CellConnector> Scatter<'_, C> {
     /// Works that outlive the budget cannot be stopped; they see [`CellTask::is_cancelled`] and are abandoned. Async
     /// handles are reached from here with a runtime's `block_on`, always the one that made them; or write the work as
     /// async and run it on a `BridgedExecutor`.
-    pub fn run_blocking<E, W, T, X>(self, executor: &E, work: W) -> ScatterReport<T>
+    pub fn run_blocking<E, W, T, X>(mut self, executor: &E, work: W) -> ScatterReport<T>
     where
         E: BlockingExecutor,
         W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync + 'static,
         T: Send + 'static,
         X: Into<CellError>,
     {
-        let _inside = span(self.choices.len()).entered();
-        let stats = self.stats.clone();
+        let onlookers = self.onlookers();
+        let span = onlookers.span().clone();
+        let _inside = span.enter();
         let (ledger, shared, line) = self.prepare(executor.clock(), work, false);
         let deadline = shared.deadline;
         let mut crew = Crew {
             executor,
             expiry: shared.share.map(|share| ledger.started() + share),
             handles: Vec::with_capacity(ledger.len()),
-            party: Arc::new(Party::new(ledger, shared, line.admits())),
+            party: Arc::new(Party::new(ledger, shared, line.admits(), span.clone())),
             line,
         };
         crew.wait(deadline);
-        noted(crew.home(), stats.as_ref())
+        let report = crew.home();
+        onlookers.see(&report);
+        report
     }
 }
 

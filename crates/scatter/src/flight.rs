@@ -11,12 +11,13 @@ use std::time::{Duration, Instant};
 use cells::{CellConnector, CellError, Cells, ErrorClass};
 use context::{Deadline, RequestContext};
 use futures_util::FutureExt;
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use crate::executor::{AbortTask, AsyncExecutor, Timer};
 use crate::isolation::Effect;
 use crate::ledger::{Books, Ledger, Watch};
 use crate::line::{Line, refused};
+use crate::onlookers::{attempt_span, cell_span};
 use crate::outcome::{CellFailure, Outcome};
 use crate::report::ScatterReport;
 use crate::seat::Seat;
@@ -58,6 +59,8 @@ pub(crate) struct Flight<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 's
     budget: Timer,
     spent: bool,
     expiry: Option<(Duration, Timer)>,
+    /// The call's.
+    span: Span,
 }
 
 impl<'e, E, C, W, F, T, X> Flight<'e, E, C, W, T>
@@ -74,6 +77,7 @@ where
         ledger: Ledger<T>,
         shared: Shared<C, W>,
         line: Line,
+        span: Span,
         streamed: bool,
     ) -> Self {
         let expiry = shared.share.map(|share| {
@@ -92,6 +96,7 @@ where
             now: (!streamed).then_some(ledger.started()),
             call: Arc::new(Call { ledger, shared }),
             line,
+            span,
         }
     }
 
@@ -101,6 +106,11 @@ where
 
     /// Ready when every cell has an outcome or the budget has ended.
     pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let span = self.span.clone();
+        span.in_scope(|| self.poll_inside(cx))
+    }
+
+    fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.call.ledger.register(cx.waker());
         if self.spent || self.call.ledger.is_settled() || self.budget.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
@@ -115,6 +125,8 @@ where
 
     /// Ends the flight and gives the report.
     pub(crate) fn land(self) -> ScatterReport<T> {
+        let span = self.span.clone();
+        let _inside = span.enter();
         if self.call.ledger.is_settled() {
             return self.call.ledger.close();
         }
@@ -133,12 +145,12 @@ where
     fn start_more(&mut self, cx: &Context<'_>) {
         self.line.new_round(self.now.take());
         while let Some((at, cell, permit)) = self.line.next(&self.call.ledger, cx.waker()) {
-            let work = ask(Seat::new(Arc::clone(&self.call), at, permit));
-            let span = tracing::debug_span!("cell", cell = %self.call.ledger.label(at));
-            // Most of the time nobody listens; then the task is the work alone.
+            let seat = Seat::new(Arc::clone(&self.call), at, permit);
+            let span = cell_span(&self.span, seat.label());
+            // Most of the time nobody looks on; then the task is the work alone.
             let spawned = match span.is_disabled() {
-                true => self.executor.spawn(cell, work),
-                false => self.executor.spawn(cell, work.instrument(span)),
+                true => self.executor.spawn(cell, ask(seat, Unseen)),
+                false => self.executor.spawn(cell, ask(seat, Seen).instrument(span)),
             };
             match spawned {
                 Ok(handle) => self.handles.push((at, handle)),
@@ -183,6 +195,36 @@ impl<E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> Drop for Flight<'
     }
 }
 
+/// Whether each call of the work has a span. Two kinds of task, so that the usual one has no place for it.
+trait Look: Send + 'static {
+    fn at<F: Future + Send>(&self, attempt: u32, work: F)
+    -> impl Future<Output = F::Output> + Send;
+}
+
+struct Unseen;
+
+impl Look for Unseen {
+    fn at<F: Future + Send>(
+        &self,
+        _attempt: u32,
+        work: F,
+    ) -> impl Future<Output = F::Output> + Send {
+        work
+    }
+}
+
+struct Seen;
+
+impl Look for Seen {
+    fn at<F: Future + Send>(
+        &self,
+        attempt: u32,
+        work: F,
+    ) -> impl Future<Output = F::Output> + Send {
+        work.instrument(attempt_span(attempt))
+    }
+}
+
 /// Asks one cell.
 #[expect(
     clippy::manual_async_fn,
@@ -190,6 +232,7 @@ impl<E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> Drop for Flight<'
 )]
 fn ask<C, W, F, T, X>(
     mut seat: Seat<Arc<Call<C, W, T>>>,
+    look: impl Look,
 ) -> impl Future<Output = ()> + Send + 'static
 where
     C: CellConnector,
@@ -215,7 +258,7 @@ where
             let task = CellTask::new(targeted, deadline, watch, seat.at());
             // The closure itself may panic before it gives a future.
             let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
-            let error = match work.await {
+            let error = match look.at(seat.attempt(), work).await {
                 Ok(Ok(value)) => break Outcome::Answered(value),
                 Ok(Err(error)) => error.into(),
                 Err(panic) => break panicked(seat.label(), &*panic),

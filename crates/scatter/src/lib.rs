@@ -15,6 +15,7 @@ mod report;
 mod require;
 
 mod explain;
+mod onlookers;
 mod stats;
 
 mod sync;

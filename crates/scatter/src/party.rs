@@ -8,11 +8,13 @@ use std::time::Instant;
 
 use cells::{CellConnector, CellError};
 use context::RequestContext;
+use tracing::Span;
 
 use crate::executor::job::{Batch, Desk};
 use crate::flight::{Shared, panicked};
 use crate::isolation::Permit;
 use crate::ledger::{Ledger, Watch};
+use crate::onlookers::{attempt_span, cell_span};
 use crate::outcome::Outcome;
 use crate::seat::Seat;
 use crate::task::CellTask;
@@ -22,6 +24,8 @@ pub(crate) struct Party<C: CellConnector, W, T> {
     pub(crate) ledger: Arc<Ledger<T>>,
     pub(crate) shared: Shared<C, W>,
     watch: Arc<dyn Watch>,
+    /// The call's.
+    span: Span,
     /// Put down before its work is submitted; empty where there are none.
     permits: Box<[Mutex<Option<Permit>>]>,
 }
@@ -35,13 +39,19 @@ struct Own<T> {
 }
 
 impl<C: CellConnector, W, T: Send + 'static> Party<C, W, T> {
-    pub(crate) fn new(ledger: Ledger<T>, shared: Shared<C, W>, with_permits: bool) -> Self {
+    pub(crate) fn new(
+        ledger: Ledger<T>,
+        shared: Shared<C, W>,
+        with_permits: bool,
+        span: Span,
+    ) -> Self {
         let ledger = Arc::new(ledger);
         let permits = if with_permits { ledger.len() } else { 0 };
         Self {
             watch: Arc::clone(&ledger) as Arc<dyn Watch>,
             ledger,
             shared,
+            span,
             permits: (0..permits).map(|_| Mutex::default()).collect(),
         }
     }
@@ -126,6 +136,9 @@ where
         if !seat.begin(now) {
             return None;
         }
+        // Most of the time nobody looks on.
+        let seen = !self.span.is_disabled();
+        let _in_cell = seen.then(|| cell_span(&self.span, seat.label()).entered());
         let outcome = loop {
             let targeted = match seat.target(&shared.cells, request)? {
                 Ok(targeted) => targeted,
@@ -133,7 +146,10 @@ where
             };
             let deadline = seat.deadline(shared.deadline, shared.share);
             let task = CellTask::new(targeted, deadline, Arc::clone(watch), seat.at());
-            let error = match catch_unwind(AssertUnwindSafe(|| (shared.work)(task))) {
+            let in_attempt = seen.then(|| attempt_span(seat.attempt()).entered());
+            let called = catch_unwind(AssertUnwindSafe(|| (shared.work)(task)));
+            drop(in_attempt);
+            let error = match called {
                 Ok(Ok(value)) => break Outcome::Answered(value),
                 Ok(Err(error)) => error.into(),
                 Err(panic) => break panicked(seat.label(), &*panic),

@@ -10,6 +10,7 @@ use crate::flight::{Flight, Shared};
 use crate::isolation::{Effect, Isolation, PermitClass};
 use crate::ledger::Ledger;
 use crate::line::{Admit, Line};
+use crate::onlookers::Onlookers;
 use crate::policy::ScatterPolicy;
 use crate::report::ScatterReport;
 use crate::stats::ScatterStats;
@@ -124,10 +125,11 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
-        let (span, stats) = (span(self.choices.len()), self.stats.clone());
-        let mut flight = span.in_scope(|| self.take_off(executor, work, false));
-        poll_fn(|cx| span.in_scope(|| flight.poll_settled(cx))).await;
-        span.in_scope(|| noted(flight.land(), stats.as_ref()))
+        let (mut flight, onlookers) = self.take_off(executor, work, false);
+        poll_fn(|cx| flight.poll_settled(cx)).await;
+        let report = flight.land();
+        onlookers.see(&report);
+        report
     }
 
     /// Runs async work in every cell and gives each cell's report as it comes; see [`ScatterStream`].
@@ -139,15 +141,17 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
-        ScatterStream::new(self.take_off(executor, work, true))
+        let (flight, onlookers) = self.take_off(executor, work, true);
+        ScatterStream::new(flight, onlookers)
     }
 
+    /// Prepares the async driver; nothing is under way before it is polled.
     pub(crate) fn take_off<E, W, F, T, X>(
-        self,
+        mut self,
         executor: &E,
         work: W,
         streamed: bool,
-    ) -> Flight<'_, E, C, W, T>
+    ) -> (Flight<'_, E, C, W, T>, Onlookers)
     where
         E: AsyncExecutor,
         W: Fn(CellTask<C>) -> F + Send + Sync + 'static,
@@ -155,8 +159,16 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
+        let onlookers = self.onlookers();
         let (ledger, shared, line) = self.prepare(executor.clock(), work, streamed);
-        Flight::new(executor, ledger, shared, line, streamed)
+        let span = onlookers.span().clone();
+        let flight = Flight::new(executor, ledger, shared, line, span, streamed);
+        (flight, onlookers)
+    }
+
+    /// Those who look on at this call.
+    pub(crate) fn onlookers(&mut self) -> Onlookers {
+        Onlookers::new(self.choices.len(), self.stats.take())
     }
 
     /// What both drivers need.
@@ -185,29 +197,4 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         };
         (ledger, shared, Line::new(limit, admit, deadline, clock))
     }
-}
-
-/// One span per call; each attempt's own is inside it.
-pub(crate) fn span(cells: usize) -> tracing::Span {
-    tracing::debug_span!(
-        "scatter",
-        cells,
-        answered = tracing::field::Empty,
-        critical = tracing::field::Empty,
-    )
-}
-
-/// Notes a report where the caller and the span want it.
-pub(crate) fn noted<T>(report: ScatterReport<T>, stats: Option<&ScatterStats>) -> ScatterReport<T> {
-    let span = tracing::Span::current();
-    if !span.is_disabled() {
-        span.record("answered", report.counts().answered);
-        if let Some(label) = report.critical().and_then(|at| report.label(at)) {
-            span.record("critical", tracing::field::display(label));
-        }
-    }
-    if let Some(stats) = stats {
-        stats.note(&report);
-    }
-    report
 }

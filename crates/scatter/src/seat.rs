@@ -73,6 +73,11 @@ impl<B: Books> Seat<B> {
         self.at as usize
     }
 
+    /// Which call of the work this is, from 1.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.books().attempts(self.at())
+    }
+
     pub(crate) fn call(&self) -> &B {
         &self.call
     }
@@ -105,9 +110,10 @@ impl<B: Books> Seat<B> {
     /// Whether the work that failed like this is called once more.
     pub(crate) fn tries_again(&self, error: &CellError, effect: Effect) -> bool {
         let again = !self.books().is_given_up(self.at())
-            && self.permit.as_ref().is_some_and(|permit| {
-                permit.may_retry(|| self.books().attempts(self.at()), effect, error.class())
-            });
+            && self
+                .permit
+                .as_ref()
+                .is_some_and(|permit| permit.may_retry(|| self.attempt(), effect, error.class()));
         if again {
             self.books().again(self.at());
         }

@@ -192,8 +192,17 @@ impl Default for ScatterStats {
 impl ScatterStats {
     /// Notes every cell of a report.
     pub fn note<T>(&self, report: &ScatterReport<T>) {
+        self.note_all(report.cells());
+    }
+
+    /// Notes one cell of a call whose reports come one by one.
+    pub(crate) fn note_one<T>(&self, cell: &CellReport<T>) {
+        self.note_all(std::slice::from_ref(cell));
+    }
+
+    fn note_all<T>(&self, cells: &[CellReport<T>]) {
         let mut known = self.0.cells.read().unwrap_or_else(PoisonError::into_inner);
-        for cell in report.cells() {
+        for cell in cells {
             let Some(id) = cell.cell.id() else {
                 self.0.others.note(cell);
                 continue;

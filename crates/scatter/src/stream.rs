@@ -2,11 +2,13 @@
 
 use std::future::{Future, poll_fn};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use cells::{CellConnector, CellError};
+use cells::{CellConnector, CellError, CellLabel};
 
 use crate::executor::AsyncExecutor;
 use crate::flight::Flight;
+use crate::onlookers::Onlookers;
 use crate::report::{CellReport, Counts, ScatterReport};
 use crate::task::CellTask;
 
@@ -18,6 +20,9 @@ pub struct ScatterStream<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 's
     /// Those of the cells that were late.
     rest: std::vec::IntoIter<CellReport<T>>,
     counts: Counts,
+    onlookers: Onlookers,
+    /// The cell that was waited for longest so far, and how long.
+    critical: Option<(Duration, CellLabel)>,
 }
 
 impl<'e, E, C, W, F, T, X> ScatterStream<'e, E, C, W, T>
@@ -29,7 +34,7 @@ where
     T: Send + 'static,
     X: Into<CellError> + 'static,
 {
-    pub(crate) fn new(flight: Flight<'e, E, C, W, T>) -> Self {
+    pub(crate) fn new(flight: Flight<'e, E, C, W, T>, onlookers: Onlookers) -> Self {
         let counts = Counts {
             asked: flight.ledger().len(),
             ..Counts::default()
@@ -38,6 +43,8 @@ where
             flight: Some(flight),
             rest: Vec::new().into_iter(),
             counts,
+            onlookers,
+            critical: None,
         }
     }
 
@@ -63,11 +70,20 @@ where
             }
         }
         let report = self.rest.next();
+        if report.is_none() {
+            let critical = self.critical.as_ref().map(|(_, label)| label);
+            self.onlookers.see_end(self.counts.answered, critical);
+        }
         Poll::Ready(report.map(|report| self.count(report)))
     }
 
     fn count(&mut self, report: CellReport<T>) -> CellReport<T> {
         self.counts.count(report.outcome.kind());
+        self.onlookers.see_cell(&report);
+        let longest = self.critical.as_ref().map(|(elapsed, _)| *elapsed);
+        if self.onlookers.want_to_know() && longest.is_none_or(|longest| longest < report.elapsed) {
+            self.critical = Some((report.elapsed, report.cell.clone()));
+        }
         report
     }
 

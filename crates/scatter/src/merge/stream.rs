@@ -14,6 +14,7 @@ use super::sink::{RowSink, out_of_order};
 use super::tournament::Tournament;
 use crate::executor::AsyncExecutor;
 use crate::flight::Flight;
+use crate::onlookers::Onlookers;
 use crate::outcome::{Outcome, OutcomeKind, SkipReason, Stage};
 use crate::report::{CellReport, ScatterReport};
 use crate::require::Incomplete;
@@ -37,6 +38,7 @@ pub struct MergedRow<K, R> {
 #[must_use = "nothing is asked before the first row is waited for"]
 pub struct Merged<'e, E: AsyncExecutor, C: CellConnector, K, R> {
     flight: Option<Flight<'e, E, C, Work<C>, ()>>,
+    onlookers: Onlookers,
     /// The report, where the flight has ended.
     landed: Option<ScatterReport<()>>,
     lanes: Vec<Lane<K, R>>,
@@ -105,8 +107,10 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
                 }
             })
         });
+        let (flight, onlookers) = self.take_off(executor, call, true);
         Merged {
-            flight: Some(self.take_off(executor, call, true)),
+            flight: Some(flight),
+            onlookers,
             landed: None,
             tournament: Tournament::new(bounds.len(), |a, b| precedes(&bounds, a, b)),
             lanes,
@@ -185,7 +189,7 @@ where
     }
 
     /// Ends the stream where it is: unfinished cells are told to stop. A cell that was asked for no more than it sent has
-    /// answered; one that had not come to its first row was not needed, and is skipped.
+    /// answered; one that had not come to its first row was not needed, and is skipped. A service's figures get this report.
     pub fn finish(mut self) -> ScatterReport<CellRows> {
         let early = self.flight.is_some();
         self.land();
@@ -211,7 +215,9 @@ where
                 other => other.map(|()| rows),
             })
         };
-        ScatterReport::new(cells.map(rows).collect(), elapsed)
+        let report = ScatterReport::new(cells.map(rows).collect(), elapsed);
+        self.onlookers.see(&report);
+        report
     }
 
     fn give(&mut self, at: usize) -> Option<MergedRow<K, R>> {

@@ -94,12 +94,13 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Keeps {
     }
 }
 
-/// Looks on for the rest of the process, one test at a time.
-fn look_on() -> (Keeps, MutexGuard<'static, ()>) {
-    static ALONE: Mutex<()> = Mutex::new(());
+/// One test at a time looks on, where several are in one process.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Looks on, from now on.
+fn look_on() -> Keeps {
     static ONCE: Once = Once::new();
     static KEEPS: Mutex<Option<Keeps>> = Mutex::new(None);
-    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut keeps = KEEPS.lock().unwrap();
     let keeps = keeps.get_or_insert_default();
     ONCE.call_once(|| {
@@ -107,7 +108,7 @@ fn look_on() -> (Keeps, MutexGuard<'static, ()>) {
         tracing::subscriber::set_global_default(all).expect("the first one");
     });
     *keeps.kept() = Kept::default();
-    (keeps.clone(), alone)
+    keeps.clone()
 }
 
 impl Kept {
@@ -203,7 +204,7 @@ fn pool() -> ThreadExecutor {
 
 #[tokio::test]
 async fn async_works_have_a_span_for_each_time_they_are_called() {
-    let (keeps, _alone) = look_on();
+    let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (call, request) = (Call::new(), admin());
     let (work, executor) = (call.work(), TokioExecutor::current().unwrap());
     let work = move |task| {
@@ -217,7 +218,7 @@ async fn async_works_have_a_span_for_each_time_they_are_called() {
 
 #[test]
 fn blocking_works_on_threads_of_the_pool_have_the_same_spans() {
-    let (keeps, _alone) = look_on();
+    let (_alone, keeps) = (ALONE.blocking_lock(), look_on());
     let (call, request) = (Call::new(), admin());
     let work = call.work();
     let report = call
@@ -229,7 +230,7 @@ fn blocking_works_on_threads_of_the_pool_have_the_same_spans() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn async_works_on_threads_of_the_pool_have_them_too() {
-    let (keeps, _alone) = look_on();
+    let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (call, request) = (Call::new(), admin());
     let executor = BridgedExecutor::new(pool(), tokio::runtime::Handle::current());
     let work = call.work();
@@ -244,7 +245,7 @@ async fn async_works_on_threads_of_the_pool_have_them_too() {
 
 #[tokio::test]
 async fn reports_taken_as_they_come_are_seen_as_those_of_a_whole_call() {
-    let (keeps, _alone) = look_on();
+    let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (call, request, stats) = (Call::new(), admin(), ScatterStats::default());
     let (work, executor) = (call.work(), TokioExecutor::current().unwrap());
     let work = move |task| {
@@ -260,7 +261,7 @@ async fn reports_taken_as_they_come_are_seen_as_those_of_a_whole_call() {
 
 #[tokio::test]
 async fn a_merge_s_cells_are_counted_as_its_report_says() {
-    let (keeps, _alone) = look_on();
+    let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (cloud, request, stats) = (FakeCloud::of(2), admin(), ScatterStats::default());
     let executor = TokioExecutor::current().unwrap();
     let work = |task: CellTask<HonestConnector>, mut sink: RowSink<u8, ()>| async move {

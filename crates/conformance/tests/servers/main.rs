@@ -26,6 +26,8 @@ mod paging;
 #[cfg(test)]
 mod plans;
 #[cfg(test)]
+mod protected;
+#[cfg(test)]
 mod questions;
 #[cfg(test)]
 mod scope;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cells::{CellConnector, CellError, CellLabel};
 use connect::CellDb;
-use scatter::{AsyncExecutor, Incomplete, Missing, Scatter, ScatterReport};
+use scatter::{AsyncExecutor, Incomplete, Missing, ScatterReport};
 
 use crate::query::{ScopedQuery, ServerFilter};
 use crate::sql::fetch_count;
@@ -120,7 +120,7 @@ where
         let query = Arc::new(ScopedQuery::of_filter(filter, self.ctx)?);
         let call = self.call();
         let choices = call.choices(&query).await?;
-        let scatter = Scatter::new(&call.ctx, self.cells, choices).timeout(self.timeout);
+        let scatter = self.scatter(&call.ctx, choices);
         let work = move |task: scatter::CellTask<C>| {
             let query = Arc::clone(&query);
             async move {

@@ -11,13 +11,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cells::{CellConnector, CellError, CellId, CellLabel, Cells, Choice, ErrorClass};
+use cells::{CellConnector, CellError, CellId, CellLabel, Choice, ErrorClass};
 use connect::{CellDb, DbSession};
 use context::RequestContext;
 use futures_util::future::{Either, select};
-use scatter::{
-    AsyncExecutor, CellReport, CellTask, Outcome, Rejection, Scatter, ScatterStream, Timer,
-};
+use scatter::{AsyncExecutor, CellReport, CellTask, Outcome, Rejection, ScatterStream, Timer};
 
 use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
@@ -28,6 +26,7 @@ use crate::sql::{CellText, Range, TextOrder, TextRule, cell_text, fetch_page};
 use super::batch::{BatchStrategy, Part};
 use super::merge::Merge;
 use super::pace::{Pace, Verdict};
+use super::servers::Servers;
 
 /// A cell that is asked, and the stretches of the order that are wanted of it.
 pub(super) struct Asked {
@@ -40,8 +39,6 @@ pub(super) struct Plan {
     pub(super) query: Arc<ScopedQuery>,
     pub(super) asked: Vec<Asked>,
     pub(super) limit: u32,
-    pub(super) batch: BatchStrategy,
-    pub(super) budget: Duration,
     /// By what text is ordered as far as the caller has a say.
     pub(super) text: TextOrder,
     /// By what the list so far orders text; a cell that orders otherwise fails.
@@ -270,8 +267,7 @@ where
 /// Cancel safety: nothing is changed anywhere; dropping the future gives the question up in every cell.
 pub(super) async fn gather<C, E>(
     ctx: &RequestContext,
-    cells: &Cells<C>,
-    executor: &E,
+    servers: &Servers<'_, C, E>,
     plan: Plan,
 ) -> Gathered
 where
@@ -282,12 +278,17 @@ where
         query,
         asked,
         limit,
-        batch,
-        budget,
         mut text,
         mut rule,
         parts,
     } = plan;
+    let Servers {
+        batch,
+        timeout: budget,
+        executor,
+        ..
+    } = servers;
+    let (batch, budget) = (*batch, *budget);
     let page = usize::try_from(limit).unwrap_or(usize::MAX);
     let mut merge = Merge::new(asked.len(), page);
     if let Some(rule) = &rule {
@@ -325,7 +326,7 @@ where
         let choices = wanted.iter().filter_map(|wanted| asked.get(wanted.at));
         let choices: Vec<Choice> = choices.map(|cell| cell.choice.clone()).collect();
         let pace = Arc::new(Pace::new(choices.len()));
-        let scatter = Scatter::new(ctx, cells, choices.clone()).timeout(budget);
+        let scatter = servers.scatter(ctx, choices.clone());
         let work = {
             let (query, pace) = (Arc::clone(&query), Arc::clone(&pace));
             let agreed = rule.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use cells::{CellConnector, Choice, Selection};
 use connect::{CellDb, InstanceMapping};
-use scatter::{AsyncExecutor, CellReport, Missing, Rejection, Scatter};
+use scatter::{AsyncExecutor, CellReport, Missing, Rejection};
 use uuid::Uuid;
 
 use crate::order::{Rank, SortValue};
@@ -93,7 +93,7 @@ where
         let query = Arc::new(query);
         let servers = self.servers;
         let text = servers.text;
-        let scatter = Scatter::new(&self.ctx, servers.cells, choices).timeout(servers.timeout);
+        let scatter = servers.scatter(&self.ctx, choices);
         let work = move |task: scatter::CellTask<C>| {
             let query = Arc::clone(&query);
             async move {

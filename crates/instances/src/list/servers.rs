@@ -6,7 +6,10 @@ use std::time::Duration;
 use cells::{CellConnector, CellId, CellLabel, Cells, Choice, Selection};
 use connect::{CellDb, NovaApi};
 use context::{Deadline, RequestContext};
-use scatter::{AsyncExecutor, CellReport, Outcome, Rejection};
+use scatter::{
+    AsyncExecutor, CellReport, Effect, Isolation, Outcome, PermitClass, Rejection, Scatter,
+    ScatterStats,
+};
 use uuid::Uuid;
 
 use crate::cursor::{CursorError, Fingerprint, Gap, Next, PageCursor, remaining};
@@ -34,6 +37,8 @@ pub struct Servers<'a, C: CellConnector<Database = CellDb>, E> {
     pub(super) prune: bool,
     pub(super) text: TextOrder,
     pub(super) markers: Option<Markers>,
+    isolation: Option<(Isolation, PermitClass)>,
+    stats: Option<ScatterStats>,
 }
 
 impl<'a, C, E> Servers<'a, C, E>
@@ -54,6 +59,8 @@ where
             prune: false,
             text: TextOrder::default(),
             markers: None,
+            isolation: None,
+            stats: None,
         }
     }
 
@@ -100,6 +107,37 @@ where
     pub fn markers(mut self, markers: &Markers) -> Self {
         self.markers = Some(markers.clone());
         self
+    }
+
+    /// Uses the permits, breakers and retry tokens that the service's other calls use, too. All that is asked here is a
+    /// read: it may be retried, and it is refused at once where a breaker is open (that cell is missing then).
+    pub fn isolation(mut self, isolation: &Isolation, class: PermitClass) -> Self {
+        self.isolation = Some((isolation.clone(), class));
+        self
+    }
+
+    /// Notes how long each cell let each question wait; a page may take several.
+    pub fn stats(mut self, stats: &ScatterStats) -> Self {
+        self.stats = Some(stats.clone());
+        self
+    }
+
+    /// Asks these cells within the budget, as everything here does.
+    pub(super) fn scatter<'c>(
+        &'c self,
+        ctx: &'c RequestContext,
+        choices: Vec<Choice>,
+    ) -> Scatter<'c, C> {
+        let mut scatter = Scatter::new(ctx, self.cells, choices)
+            .timeout(self.timeout)
+            .effect(Effect::Read);
+        if let Some((isolation, class)) = &self.isolation {
+            scatter = scatter.isolation(isolation, *class);
+        }
+        if let Some(stats) = &self.stats {
+            scatter = scatter.stats(stats);
+        }
+        scatter
     }
 
     /// One page of the list.
@@ -340,14 +378,11 @@ where
             query: Arc::clone(scoped),
             asked,
             limit,
-            batch: self.servers.batch,
-            budget: self.servers.timeout,
             text: self.servers.text,
             rule: cursor.rule.clone(),
             parts: parts_of.to_vec(),
         };
-        let mut gathered =
-            gather(&self.ctx, self.servers.cells, &self.servers.executor, plan).await;
+        let mut gathered = gather(&self.ctx, self.servers, plan).await;
         let is_missing = |cell: &CellReport<usize>| !matches!(cell.outcome, Outcome::Answered(_));
         if down == DownCells::Fail && gathered.cells.iter().any(is_missing) {
             let cells = std::mem::take(&mut gathered.cells).into_iter();

@@ -13,7 +13,6 @@ mod processor;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 
 use cells::CellError;
 use metrics::{

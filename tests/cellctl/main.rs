@@ -11,6 +11,7 @@ mod bad_input;
 mod buses;
 mod cells;
 mod demo;
+mod interrupted;
 mod long;
 mod rows;
 mod seals;

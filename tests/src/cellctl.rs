@@ -37,7 +37,29 @@ impl Cellctl {
     /// Where `cellctl` cannot be built.
     #[must_use]
     pub fn new<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Self {
-        let mut command = Command::new(binary());
+        Self::of(Command::new(binary()), words)
+    }
+
+    /// The same command, which heeds these signals (`INT,TERM`) and ignores those (`HUP`), whatever this test's own process
+    /// does: a script that runs tests in the background has them ignore ^C.
+    ///
+    /// # Panics
+    /// Where `cellctl` cannot be built.
+    #[must_use]
+    pub fn with_signals<W: AsRef<OsStr>>(
+        heeded: &str,
+        ignored: &str,
+        words: impl IntoIterator<Item = W>,
+    ) -> Self {
+        let mut command = Command::new("env");
+        command
+            .arg(format!("--default-signal={heeded}"))
+            .arg(format!("--ignore-signal={ignored}"))
+            .arg(binary());
+        Self::of(command, words)
+    }
+
+    fn of<W: AsRef<OsStr>>(mut command: Command, words: impl IntoIterator<Item = W>) -> Self {
         command
             .args(words)
             .env_clear()

@@ -34,7 +34,8 @@ Examples:
 
 Exit codes:
   0  all cells that were asked answered      2  wrong usage or configuration
-  1  some cell did not                       3  no cell answered, or the mappings could not be read";
+  1  some cell did not                       3  no cell answered, or the mappings could not be read
+  128 + N  signal N ended it (130: ^C); what it had running in the cells was ended, too";
 
 /// Options that every command takes.
 #[derive(Debug, Args)]
@@ -135,6 +136,13 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// Whether it goes on until it is told to stop, which it listens for by itself.
+    pub(crate) fn stays(&self) -> bool {
+        matches!(self, Self::Cells(CellsCommand::Watch(_)))
+    }
 }
 
 #[derive(Debug, Args)]

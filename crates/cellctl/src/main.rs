@@ -4,6 +4,7 @@ mod args;
 mod cloud;
 mod commands;
 mod exit;
+mod interrupt;
 mod oslo_conf;
 mod output;
 mod push;
@@ -18,13 +19,15 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::Cli;
 use crate::exit::{CliError, Exit};
+use crate::interrupt::{Interrupted, unless_interrupted};
 
 fn main() -> ExitCode {
     // clap prints usage errors itself and ends with 2, which is what the contract says.
     let cli = Cli::parse();
     log_to_stderr(cli.global.verbose);
     match run(cli) {
-        Ok(exit) => exit.into(),
+        Ok(Ok(exit)) => exit.into(),
+        Ok(Err(interrupted)) => interrupted.into(),
         Err(error) => {
             output::note(format_args!("cellctl: {error}"));
             error.exit.into()
@@ -32,12 +35,24 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<Exit, CliError> {
+fn run(cli: Cli) -> Result<Result<Exit, Interrupted>, CliError> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| CliError::nothing(format_args!("starting the runtime: {error}")))?;
-    let result = runtime.block_on(commands::run(cli));
+    let result = runtime.block_on(async {
+        // It has signals of its own.
+        if cli.command.stays() {
+            return commands::run(cli).await.map(Ok);
+        }
+        let ended = unless_interrupted(commands::run(cli)).await;
+        match ended
+            .map_err(|error| CliError::nothing(format_args!("listening to signals: {error}")))?
+        {
+            Ok(result) => result.map(Ok),
+            Err(interrupted) => Ok(Err(interrupted)),
+        }
+    });
     // A thread stuck in a cell's file must not keep the process: what it would say, nobody waits for.
     runtime.shutdown_background();
     result

@@ -122,6 +122,19 @@ pub(crate) fn note_missing(cells: &[CellDocument]) {
     }
 }
 
+/// One line to stderr where a cell has rows that nobody can read: they are an operator's to mend, in the database.
+pub(crate) fn note_unreadable(cells: &[CellDocument]) {
+    let unreadable = |cell: &CellDocument| {
+        let class = cell.error.as_ref().map(|error| error.class);
+        class == Some(ErrorClass::Decode.as_str())
+    };
+    if cells.iter().any(unreadable) {
+        super::note(
+            "cellctl: a cell's answer could not be read; -vv names the row and what is wrong with it",
+        );
+    }
+}
+
 /// How a command ends that asked these cells.
 pub(crate) fn exit(cells: &[CellDocument]) -> Exit {
     let answered = cells.iter().filter(|cell| cell.is_answered()).count();

@@ -35,3 +35,5 @@ mod scope;
 mod stage;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod unreadable;

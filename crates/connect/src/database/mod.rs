@@ -32,6 +32,7 @@ mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stream;
+mod zero_time;
 
 mod handle;
 
@@ -44,3 +45,4 @@ pub use holders::Holder;
 pub use session::DbSession;
 pub(crate) use shared::Shared;
 pub use stream::RowStream;
+pub use zero_time::is_zero_time;

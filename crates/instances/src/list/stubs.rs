@@ -128,5 +128,5 @@ fn created(backend: DbBackend, row: &QueryResult) -> Result<Option<PrimitiveDate
     // A stub whose time makes no sense is better than none.
     Ok(text
         .and_then(|text| Stamp::parse(&text).ok())
-        .map(Stamp::time))
+        .and_then(Stamp::time))
 }

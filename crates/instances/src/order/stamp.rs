@@ -11,9 +11,13 @@ use time::{Date, Month, PrimitiveDateTime, Time};
 /// A stored time without a zone (Nova's are UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Stamp {
-    at: PrimitiveDateTime,
+    /// None on the day 0000-00-00, before every other.
+    at: Option<PrimitiveDateTime>,
     digits: u8,
 }
+
+/// How the day 0000-00-00 is written.
+const ZERO: &str = "0000-00-00 00:00:00";
 
 /// A text that is not `YYYY-MM-DD HH:MM:SS[.ffffff]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -21,9 +25,16 @@ pub struct Stamp {
 pub struct InvalidStamp;
 
 impl Stamp {
-    /// The time itself.
+    /// MariaDB's and MySQL's `0000-00-00 00:00:00`, which old rows hold where they should hold NULL. To its server it is
+    /// below every time and above NULL.
+    pub const ZERO: Self = Self {
+        at: None,
+        digits: 0,
+    };
+
+    /// The time itself; none for [`ZERO`](Self::ZERO), as Nova's driver has it.
     #[must_use]
-    pub fn time(self) -> PrimitiveDateTime {
+    pub fn time(self) -> Option<PrimitiveDateTime> {
         self.at
     }
 
@@ -32,7 +43,7 @@ impl Stamp {
     pub fn of_time(at: PrimitiveDateTime) -> Self {
         let nanosecond = at.nanosecond() / 1_000 * 1_000;
         Self {
-            at: at.replace_nanosecond(nanosecond).unwrap_or(at),
+            at: Some(at.replace_nanosecond(nanosecond).unwrap_or(at)),
             digits: 6,
         }
     }
@@ -42,6 +53,9 @@ impl Stamp {
     /// # Errors
     /// [`InvalidStamp`] for any other form.
     pub fn parse(text: &str) -> Result<Self, InvalidStamp> {
+        if text == ZERO {
+            return Ok(Self::ZERO);
+        }
         let bytes = text.as_bytes();
         let punctuation = [(4, b'-'), (7, b'-'), (10, b' '), (13, b':'), (16, b':')];
         if bytes.len() < 19 || punctuation.iter().any(|(at, mark)| bytes[*at] != *mark) {
@@ -56,7 +70,10 @@ impl Stamp {
             Date::from_calendar_date(year, month, small(8, 10)?).map_err(|_| InvalidStamp)?;
         let time = Time::from_hms_micro(small(11, 13)?, small(14, 16)?, small(17, 19)?, micros);
         Ok(Self {
-            at: PrimitiveDateTime::new(date, time.map_err(|_| InvalidStamp)?),
+            at: Some(PrimitiveDateTime::new(
+                date,
+                time.map_err(|_| InvalidStamp)?,
+            )),
             digits,
         })
     }
@@ -64,7 +81,7 @@ impl Stamp {
     /// The smallest stamp of this time: the lower bound of `at or later`, however the times are written.
     pub(crate) fn earliest(at: PrimitiveDateTime) -> Self {
         let mut stamp = Self::of_time(at);
-        let mut micros = stamp.at.microsecond();
+        let mut micros = at.microsecond();
         while stamp.digits > 0 && micros.is_multiple_of(10) {
             micros /= 10;
             stamp.digits -= 1;
@@ -94,7 +111,10 @@ fn fraction(rest: &[u8]) -> Result<(u32, u8), InvalidStamp> {
 impl fmt::Display for Stamp {
     /// The text as it was stored.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (date, (hour, minute, second, micros)) = (self.at.date(), self.at.as_hms_micro());
+        let Some(at) = self.at else {
+            return f.write_str(ZERO);
+        };
+        let (date, (hour, minute, second, micros)) = (at.date(), at.as_hms_micro());
         let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
         write!(
             f,
@@ -124,6 +144,7 @@ mod tests {
             "2026-09-18 04:33:00.5",
             "2026-09-18 23:59:59.000001",
             "0001-01-01 00:00:00.12",
+            "0000-00-00 00:00:00",
         ] {
             assert_eq!(Stamp::parse(text).unwrap().to_string(), text);
         }
@@ -132,6 +153,8 @@ mod tests {
     #[test]
     fn stamps_order_as_their_texts_do() {
         let texts = [
+            "0000-00-00 00:00:00",
+            "0001-01-01 00:00:00",
             "2026-09-18 04:33:00",
             "2026-09-18 04:33:00.0",
             "2026-09-18 04:33:00.000000",
@@ -161,6 +184,8 @@ mod tests {
             "2026-09-18 04:33:00.1234567",
             "2026-09-18 04:33:00Z",
             "2026-09-18 04:33:+1",
+            "0000-00-00 00:00:00.0",
+            "2026-00-10 00:00:00",
             "é026-09-18 04:33:00",
         ] {
             assert_eq!(Stamp::parse(text), Err(InvalidStamp), "{text}");

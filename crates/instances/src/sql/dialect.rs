@@ -2,6 +2,7 @@
 
 use sea_orm::{DbBackend, Value};
 use time::PrimitiveDateTime;
+use time::macros::datetime;
 
 use crate::order::{Direction, Kind, SortKey, SortValue, Stamp};
 
@@ -18,6 +19,31 @@ pub enum TextOrder {
     /// By bytes of UTF-8 everywhere: the same on every database, whatever its collations. On MariaDB and MySQL no index
     /// serves such an order.
     Bytes,
+}
+
+/// The first day that every database has.
+const FIRST_DAY: PrimitiveDateTime = datetime!(0001-01-01 00:00:00);
+
+/// How a sort key compares to a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Compared {
+    Less,
+    AtMost,
+    Equal,
+    AtLeast,
+    More,
+}
+
+impl Compared {
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Less => " < ",
+            Self::AtMost => " <= ",
+            Self::Equal => " = ",
+            Self::AtLeast => " >= ",
+            Self::More => " > ",
+        }
+    }
 }
 
 /// How one statement is written.
@@ -89,8 +115,21 @@ impl Sql {
         self.push(&compared)
     }
 
-    /// Adds a sort value as a parameter. NULL has no place in a comparison and is not given here.
-    pub(super) fn sort_value(&mut self, value: &SortValue) -> &mut Self {
+    /// Adds that a sort key compares so to a value. NULL has no place in a comparison and is not given here.
+    pub(super) fn compares(&mut self, key: SortKey, how: Compared, value: &SortValue) -> &mut Self {
+        if *value == SortValue::Time(Stamp::ZERO) {
+            // Servers in their strict modes refuse it as a value, and others than its own have no such day.
+            return match how {
+                Compared::Less => self.push("1 = 0"),
+                Compared::AtMost | Compared::Equal => self.key(key).push(" < ").since(FIRST_DAY),
+                Compared::More => self.key(key).push(" >= ").since(FIRST_DAY),
+                Compared::AtLeast => self.push("1 = 1"),
+            };
+        }
+        self.key(key).push(how.sign()).sort_value(value)
+    }
+
+    fn sort_value(&mut self, value: &SortValue) -> &mut Self {
         match value {
             SortValue::Null => self.push("NULL"),
             SortValue::Bool(truth) => self.bind(*truth),

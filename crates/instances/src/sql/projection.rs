@@ -81,8 +81,22 @@ impl Projection {
         &self.items
     }
 
-    /// Reads one row of the answer.
+    /// Reads one row of the answer. An error names the row: it costs the cell's whole list, and somebody has to mend it.
     pub(crate) fn row(
+        &self,
+        order: &SortOrder,
+        rule: &TextRule,
+        cell: &cells::CellLabel,
+        row: &QueryResult,
+    ) -> Result<Row, DbErr> {
+        self.read(order, rule, cell, row).map_err(|error| {
+            let id = self.integer(row, 0).ok().flatten();
+            let id = id.map_or_else(|| "?".to_owned(), |id| id.to_string());
+            DbErr::Type(format!("the row of instances with id {id}: {error}"))
+        })
+    }
+
+    fn read(
         &self,
         order: &SortOrder,
         rule: &TextRule,
@@ -93,15 +107,15 @@ impl Projection {
         let uuid: String = row.try_get_by_index(1)?;
         let server = Server {
             uuid: uuid::Uuid::parse_str(&uuid)
-                .map_err(|_| DbErr::Type("a uuid that is none".into()))?,
+                .map_err(|_| DbErr::Type("its uuid is none".into()))?,
             name: text(2)?,
             project_id: text(3)?,
             user_id: text(4)?,
             vm_state: text(5)?,
             host: text(6)?,
-            created_at: self.stamp(row, 7)?.map(Stamp::time),
-            updated_at: self.stamp(row, 8)?.map(Stamp::time),
-            launched_at: self.stamp(row, 9)?.map(Stamp::time),
+            created_at: self.stamp(row, 7)?.and_then(Stamp::time),
+            updated_at: self.stamp(row, 8)?.and_then(Stamp::time),
+            launched_at: self.stamp(row, 9)?.and_then(Stamp::time),
             deleted: self.integer(row, 10)?.is_some_and(|deleted| deleted != 0),
             cell: cell.clone(),
         };
@@ -151,7 +165,8 @@ impl Projection {
 
     fn stamp(&self, row: &QueryResult, at: usize) -> Result<Option<Stamp>, DbErr> {
         if self.dialect.backend != DbBackend::Sqlite {
-            return Ok(get(row, at)?.map(Stamp::of_time));
+            let at_zero = || connect::is_zero_time(row, at).then_some(Stamp::ZERO);
+            return Ok(get(row, at)?.map(Stamp::of_time).or_else(at_zero));
         }
         let text: Option<String> = get(row, at)?;
         let parse =

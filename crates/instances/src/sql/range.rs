@@ -6,6 +6,7 @@
 
 use crate::order::{Direction, SortBy, SortValue};
 
+use super::dialect::Compared;
 use super::writer::Sql;
 
 /// A stretch of the order. Each end is a position; none is the end of the order itself.
@@ -68,20 +69,20 @@ impl Sql {
     pub(super) fn strictly_beyond(&mut self, by: SortBy, value: &SortValue) -> &mut Self {
         match (by.direction, value) {
             (Direction::Asc, SortValue::Null) => self.push(by.key.as_str()).push(" IS NOT NULL"),
-            (Direction::Asc, _) => self.key(by.key).push(" > ").sort_value(value),
+            (Direction::Asc, _) => self.compares(by.key, Compared::More, value),
             (Direction::Desc, SortValue::Null) => self.push("1 = 0"),
             (Direction::Desc, _) if by.key.nullable() => {
-                self.push("(").key(by.key).push(" < ").sort_value(value);
+                self.push("(").compares(by.key, Compared::Less, value);
                 self.push(" OR ").push(by.key.as_str()).push(" IS NULL)")
             }
-            (Direction::Desc, _) => self.key(by.key).push(" < ").sort_value(value),
+            (Direction::Desc, _) => self.compares(by.key, Compared::Less, value),
         }
     }
 
     pub(super) fn equal(&mut self, by: SortBy, value: &SortValue) -> &mut Self {
         match value {
             SortValue::Null => self.push(by.key.as_str()).push(" IS NULL"),
-            _ => self.key(by.key).push(" = ").sort_value(value),
+            _ => self.compares(by.key, Compared::Equal, value),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::entity::Entity;
 use crate::order::{Direction, SortBy, SortValue};
 use crate::query::ScopedQuery;
 
-use super::dialect::Dialect;
+use super::dialect::{Compared, Dialect};
 use super::projection::Projection;
 use super::range::Range;
 use super::writer::Sql;
@@ -192,23 +192,14 @@ fn bounded_after(
     others: &[SortValue],
 ) {
     let (bound, beyond) = match first.direction {
-        Direction::Asc => (" >= ", " > "),
-        Direction::Desc => (" <= ", " < "),
+        Direction::Asc => (Compared::AtLeast, Compared::More),
+        Direction::Desc => (Compared::AtMost, Compared::Less),
     };
     if rest.is_empty() {
-        sql.push(" AND ")
-            .key(first.key)
-            .push(beyond)
-            .sort_value(value);
+        sql.push(" AND ").compares(first.key, beyond, value);
         return;
     }
-    sql.push(" AND ")
-        .key(first.key)
-        .push(bound)
-        .sort_value(value);
-    sql.push(" AND (")
-        .key(first.key)
-        .push(beyond)
-        .sort_value(value);
+    sql.push(" AND ").compares(first.key, bound, value);
+    sql.push(" AND (").compares(first.key, beyond, value);
     sql.push(" OR ").after(rest, others).push(")");
 }

@@ -50,7 +50,7 @@ pub(crate) const NAMES: [&str; 4] = ["nova_api", "nova_cell0", "nova_cell1", "no
 
 /// Cell0 and two cells with 60 servers on one real server.
 pub(crate) struct RealCloud<S> {
-    pub(crate) server: S,
+    _server: S,
     /// The databases' URLs, in the order of [`NAMES`].
     pub(crate) urls: Vec<String>,
     pub(crate) placed: PlacedCloud,
@@ -59,7 +59,11 @@ pub(crate) struct RealCloud<S> {
 
 impl RealCloud<MariaDb> {
     pub(crate) async fn on_mariadb() -> Self {
-        let server = MariaDb::start(&NAMES).await.unwrap();
+        Self::of_mariadb(MariaDb::start(&NAMES).await.unwrap()).await
+    }
+
+    /// On this server, which has the databases.
+    pub(crate) async fn of_mariadb(server: MariaDb) -> Self {
         let urls = NAMES.map(|name| server.url(name).expose().to_owned());
         Self::of(server, urls).await
     }
@@ -79,7 +83,7 @@ impl<S> RealCloud<S> {
         let builder = CloudBuilder::new().servers(60);
         let placed = builder.build_on(&urls[0].as_str().into(), &cells).await;
         Self {
-            server,
+            _server: server,
             urls: urls.into(),
             placed: placed.unwrap(),
             folder: tempfile::tempdir().unwrap(),

@@ -13,6 +13,7 @@ mod cells;
 mod demo;
 mod interrupted;
 mod long;
+mod nova_conf;
 mod rows;
 mod seals;
 mod secrets;

@@ -41,9 +41,11 @@ Exit codes:
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// A nova.conf: its connection of `[api_database]` and `[database]` and its transport_url of `[DEFAULT]` are read.
-    /// Later files win, as for Nova's own --config-file
-    #[arg(long, value_name = "FILE", global = true)]
+    /// A nova.conf: of `[api_database]` and `[database]` connection and connection_parameters are read, of `[DEFAULT]`
+    /// transport_url, and what `[oslo_messaging_rabbit]` says of TLS and queues. Later files win, as for Nova's own
+    /// --config-file; a folder stands for its *.conf, as for --config-dir. Variables like OS_DATABASE__CONNECTION win over
+    /// files, as for Nova
+    #[arg(long, value_name = "FILE|DIR", global = true)]
     pub(crate) nova_conf: Vec<PathBuf>,
 
     /// The API database, as SQLAlchemy writes it: sqlite:////abs/path, mysql+pymysql://user:password@host/nova_api.

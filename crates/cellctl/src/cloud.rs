@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cells::{
-    CachePolicy, CellError, Cells, CellsOptions, SecretText, SelectError, Selection, Snapshot,
-    UrlDefaults,
+    CachePolicy, CellError, Cells, CellsOptions, DatabaseLocation, SelectError, Selection, Snapshot,
 };
-use connect::{ConnectorOptions, NovaApi, NovaApiError, NovaConnector};
+use connect::{ConnectorOptions, NovaApi, NovaConnector};
 use context::{Deadline, Identity, RequestContext, Roles};
 use scatter::{
     BridgedExecutor, CellTask, Scatter, ScatterReport, ThreadExecutor, ThreadPolicy, TokioExecutor,
@@ -17,8 +16,8 @@ use tokio::runtime::Handle;
 
 use crate::args::{ExecutorKind, Global};
 use crate::exit::CliError;
-use crate::oslo_conf::OsloConf;
 use crate::revision_key;
+use crate::settings::Settings;
 use crate::trust;
 
 /// A cloud whose mappings are loaded, and how its cells are asked.
@@ -62,14 +61,14 @@ impl Cloud {
 
     /// Opens the cloud of this API database, with mappings read and checked by these options.
     pub(crate) async fn at(
-        api: &SecretText,
+        api: &DatabaseLocation,
         mappings: CellsOptions,
         executor: ExecutorKind,
         task: &'static str,
         deadline: Deadline,
     ) -> Result<Self, CliError> {
         let options = ConnectorOptions::default();
-        let api = NovaApi::open(api, &options).map_err(|error| api_error(&error))?;
+        let api = NovaApi::at(api, &options).map_err(|error| CliError::usage_because(&error))?;
         let cells = Cells::with_options(api.clone(), NovaConnector::new(options), mappings);
         cells
             .refresh(deadline)
@@ -148,54 +147,6 @@ macro_rules! on_servers {
 }
 pub(crate) use on_servers;
 
-/// What the configuration says.
-struct Settings {
-    api: SecretText,
-    defaults: UrlDefaults,
-}
-
-impl Settings {
-    fn read(global: &Global) -> Result<Self, CliError> {
-        let mut conf = OsloConf::default();
-        for path in &global.nova_conf {
-            let file = path.display();
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| CliError::usage(format_args!("reading {file}: {error}")))?;
-            conf.merge(&text)
-                .map_err(|error| CliError::usage(format_args!("{file}: {error}")))?;
-        }
-        let get = |section, option| conf.get(section, option).map_err(CliError::usage);
-        let configured = get("api_database", "connection")?;
-        let api = match (&global.api_db, configured) {
-            (Some(url), _) => SecretText::from(url.as_str()),
-            (None, Some(url)) => url,
-            (None, None) if global.nova_conf.is_empty() => {
-                return Err(CliError::usage(
-                    "which cloud? Give --nova-conf FILE, --api-db URL or CELLCTL_API_DB",
-                ));
-            }
-            (None, None) => {
-                return Err(CliError::usage(
-                    "no [api_database]connection in the given configuration; add it or give --api-db",
-                ));
-            }
-        };
-        let defaults = UrlDefaults {
-            database: get("database", "connection")?,
-            transport: get("DEFAULT", "transport_url")?,
-        };
-        Ok(Self { api, defaults })
-    }
-}
-
-/// The URL's problems are in the error's source: none of them repeats the URL.
-fn api_error(error: &NovaApiError) -> CliError {
-    let why = std::error::Error::source(error)
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    CliError::usage(format_args!("{error}: {why}"))
-}
-
 fn source_error(error: &CellError) -> CliError {
     tracing::debug!(target: "nova_cells::detail", detail = %error.detail(), "reading the mappings failed");
     CliError::nothing(format_args!(
@@ -215,7 +166,9 @@ fn explained(error: &CellError) -> &'static str {
         Class::Overloaded => "it is locked or overloaded",
         Class::Schema => "it has no table cell_mappings as Nova's has; is it a nova_api database?",
         Class::Decode => "what it holds is not what Nova writes",
-        Class::Configuration => "this build cannot speak to that kind of database",
+        Class::Configuration => {
+            "what it needs on this host cannot be used: its TLS files, or the environment"
+        }
         other => other.as_str(),
     }
 }

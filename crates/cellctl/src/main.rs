@@ -9,6 +9,7 @@ mod oslo_conf;
 mod output;
 mod push;
 mod revision_key;
+mod settings;
 mod trust;
 
 use std::io::IsTerminal;

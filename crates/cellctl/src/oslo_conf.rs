@@ -1,11 +1,16 @@
-//! Reads the few options of a nova.conf that say where the API database is and what templates are filled with.
+//! Reads the few options of a nova.conf that say where the API database is, what templates are filled with, and how
+//! connections are made.
 //!
 //! The format is oslo.config's, which general INI readers get wrong in ways that matter for URLs with passwords: `#` and
 //! `;` start a comment only at the start of a line, quotes around a value are dropped, a line that begins with a blank
 //! continues the one before. `$$` is a dollar sign, `$name` the value of another option, and a `$` that starts no name is
 //! itself. What a reference names has to be in the files: the defaults of Nova's many options are not known here.
+//!
+//! A variable `OS_GROUP__OPTION` of the environment is an option's value before all files, as for oslo.config.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use cells::SecretText;
 
@@ -13,6 +18,8 @@ use cells::SecretText;
 #[derive(Debug, Default)]
 pub(crate) struct OsloConf {
     values: HashMap<(String, String), SecretText>,
+    /// By the variables' own names.
+    environment: HashMap<String, SecretText>,
 }
 
 /// A line that is not in the format, or a value that cannot be taken over.
@@ -30,6 +37,21 @@ pub(crate) enum ConfError {
 }
 
 impl OsloConf {
+    /// Takes options over from variables of the environment; others, and what is not UTF-8, are passed over.
+    pub(crate) fn take_environment(
+        &mut self,
+        variables: impl IntoIterator<Item = (OsString, OsString)>,
+    ) {
+        for (name, value) in variables {
+            if let (Ok(name), Ok(value)) = (name.into_string(), value.into_string())
+                && name.starts_with("OS_")
+                && name.contains("__")
+            {
+                self.environment.insert(name, SecretText::new(value));
+            }
+        }
+    }
+
     /// Reads one file's text on top of what is there: later values win, as in oslo.config.
     pub(crate) fn merge(&mut self, text: &str) -> Result<(), ConfError> {
         let mut section: Option<String> = None;
@@ -89,8 +111,16 @@ impl OsloConf {
     }
 
     fn raw(&self, section: &str, option: &str) -> Option<&str> {
+        let variable = format!(
+            "OS_{}__{}",
+            section.to_ascii_uppercase(),
+            option.to_ascii_uppercase()
+        );
         let key = (section.to_owned(), option.to_owned());
-        self.values.get(&key).map(SecretText::expose)
+        let found = self.environment.get(&variable);
+        found
+            .or_else(|| self.values.get(&key))
+            .map(SecretText::expose)
     }
 
     /// Adds a value with its references followed, as `string.Template.safe_substitute` does; nothing where one of them
@@ -130,6 +160,24 @@ impl OsloConf {
                 .find_map(|section| self.raw(section, name).map(|value| (section, value))),
         }
     }
+}
+
+/// The files that a path of `--nova-conf` stands for: itself, or for a folder, as oslo.config's `--config-dir` has it, those in
+/// it that are called `*.conf`, by their names.
+pub(crate) fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if !hidden && name.as_encoded_bytes().ends_with(b".conf") {
+            files.push(path.join(name));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 /// References that one value follows, those of what they name counted: more is a circle, or as good as one.
@@ -247,6 +295,52 @@ mod tests {
             conf.merge(text).unwrap();
             assert!(conf.get("a", "b").is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_environment_wins_over_all_files_and_is_referred_to_like_them() {
+        let mut conf = OsloConf::default();
+        let file = "[database]\nconnection = file\nother = $connection\n[oslo_messaging_rabbit]\nssl = no\n";
+        conf.merge(file).unwrap();
+        conf.take_environment(
+            [
+                ("OS_DATABASE__CONNECTION", "mysql://$who@h/d"),
+                ("OS_DATABASE__WHO", "u$$x"),
+                ("OS_OSLO_MESSAGING_RABBIT__SSL", ""),
+                ("OS_AUTH_URL", "http://k/"),
+                ("DATABASE__OTHER", "x"),
+            ]
+            .map(|(name, value)| (name.into(), value.into())),
+        );
+        let get = |section: &str, option: &str| {
+            let value = conf.get(section, option).unwrap();
+            value.map(|value| value.expose().to_owned())
+        };
+        for option in ["connection", "other"] {
+            let expected = Some("mysql://u$x@h/d");
+            assert_eq!(get("database", option).as_deref(), expected, "{option}");
+        }
+        assert_eq!(get("oslo_messaging_rabbit", "ssl"), None);
+        assert_eq!(get("DEFAULT", "auth_url"), None);
+    }
+
+    #[test]
+    fn a_folder_stands_for_its_conf_files_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["20-b.conf", "10-a.conf", "c.txt", ".hidden.conf"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names = |path: &Path| -> Vec<PathBuf> {
+            let files = files(path).unwrap();
+            let name = |file: &PathBuf| file.strip_prefix(folder.path()).unwrap().to_owned();
+            files.iter().map(name).collect()
+        };
+        assert_eq!(
+            names(folder.path()),
+            ["10-a.conf", "20-b.conf"].map(PathBuf::from)
+        );
+        let file = folder.path().join("c.txt");
+        assert_eq!(names(&file), [PathBuf::from("c.txt")]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::allow::AllowList;
-use crate::mapping::{CellMapping, RawCellMapping, UrlDefaults};
+use crate::defaults::UrlDefaults;
+use crate::mapping::{CellMapping, RawCellMapping};
 use crate::problem::InvalidMapping;
 use crate::revision::{Revision, RevisionKey};
 use crate::seal::{SealCheck, Seals};

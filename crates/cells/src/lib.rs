@@ -37,6 +37,7 @@ mod problem;
 mod location;
 
 mod allow;
+mod defaults;
 mod mapping;
 mod revision;
 mod template;
@@ -75,6 +76,7 @@ pub use cache::{CacheEntry, CacheEvent, CacheEventKind, CloseReason, EntryState}
 pub use cells::Cells;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use connector::CellConnector;
+pub use defaults::UrlDefaults;
 pub use error::{CellError, ErrorClass, Fault};
 pub use id::{CellId, InvalidCellId};
 pub use invalidation::{
@@ -84,10 +86,10 @@ pub use invalidation::{
 pub use label::{CellLabel, shown};
 pub use last_good::{LastGood, Staleness};
 pub use location::{
-    Broker, BrokerHost, BrokerKind, DatabaseLocation, DatabaseServer, Engine, Host, SqliteFile,
-    TlsOptions, TransportLocation,
+    Broker, BrokerHost, BrokerKind, BrokerOptions, DatabaseLocation, DatabaseServer, Engine, Host,
+    SqliteFile, TlsOptions, TransportLocation,
 };
-pub use mapping::{AddressRefused, CellMapping, RawCellMapping, UrlDefaults};
+pub use mapping::{AddressRefused, CellMapping, RawCellMapping};
 pub use options::CellsOptions;
 pub use policy::CachePolicy;
 pub use problem::{Field, InvalidMapping, InvalidUrl, Problem, ProblemKind, Word};

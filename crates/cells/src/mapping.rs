@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::allow::{AllowList, Leg, Refusal};
+use crate::defaults::UrlDefaults;
 use crate::id::CellId;
 use crate::label::CellLabel;
 use crate::location::{BrokerKind, Canonical, DatabaseLocation, Host, TransportLocation};
@@ -31,15 +32,6 @@ pub struct RawCellMapping {
     pub disabled: bool,
 }
 
-/// The host's own URLs, which templates take parts of: `[database]connection` and `[DEFAULT]transport_url` of nova.conf.
-#[derive(Debug, Clone, Default)]
-pub struct UrlDefaults {
-    /// `[database]connection`
-    pub database: Option<SecretText>,
-    /// `[DEFAULT]transport_url`
-    pub transport: Option<SecretText>,
-}
-
 /// A valid cell mapping: immutable, cheap to clone.
 #[derive(Clone)]
 pub struct CellMapping(Arc<Inner>);
@@ -49,6 +41,8 @@ struct Inner {
     id: CellId,
     label: CellLabel,
     database: DatabaseLocation,
+    /// Without what the host's own configuration adds, where it adds something.
+    stored: Option<DatabaseLocation>,
     transport: TransportLocation,
     disabled: bool,
     revision: Revision,
@@ -80,20 +74,24 @@ impl CellMapping {
             });
         }
         problems.extend(name_problem(raw.name.as_deref()));
-        let database = location(
+        let stored = location(
             Field::Database,
             raw.database_connection.as_ref(),
             defaults.database.as_ref(),
             DatabaseLocation::parse,
             &mut problems,
         );
+        let database = stored
+            .clone()
+            .and_then(|place| defaults.complete(place, &mut problems));
         let transport = location(
             Field::Transport,
             raw.transport_url.as_ref(),
             defaults.transport.as_ref(),
             TransportLocation::parse,
             &mut problems,
-        );
+        )
+        .map(|place| place.with_defaults(&defaults.broker));
         if let (Some(id), Some(transport)) = (id, &transport) {
             let kind = match (id.is_cell0(), transport.is_none()) {
                 (true, false) => Some(ProblemKind::Cell0Bus),
@@ -118,12 +116,14 @@ impl CellMapping {
         let revision = key.revision(|to| {
             database.canonical(to);
             transport.canonical(to);
+            transport.canonical_defaults(to);
         });
         let bus_identity = (!transport.is_none()).then(|| transport.identity().into());
         Ok(Self(Arc::new(Inner {
             id,
             database_identity: database.identity().into(),
             bus_identity,
+            stored: stored.filter(|_| defaults.database_parameters.is_some()),
             label: CellLabel::of_row(&raw.uuid.to_ascii_lowercase(), raw.name.as_deref()),
             database,
             transport,
@@ -157,7 +157,8 @@ impl CellMapping {
     /// operators change both in a hurry, and neither leads anywhere else.
     pub(crate) fn canonical(&self, to: &mut Canonical<'_>) {
         to.field("cell", self.id().uuid().as_bytes());
-        self.database().canonical(to);
+        let stored = self.0.stored.as_ref();
+        stored.unwrap_or(&self.0.database).canonical(to);
         self.transport().canonical(to);
     }
 

@@ -7,7 +7,7 @@ use context::{AuditSink, TracingAudit};
 
 use crate::allow::AllowList;
 use crate::clock::{Clock, SystemClock};
-use crate::mapping::UrlDefaults;
+use crate::defaults::UrlDefaults;
 use crate::policy::CachePolicy;
 use crate::revision::RevisionKey;
 use crate::seal::SealCheck;

@@ -84,6 +84,9 @@ pub enum ProblemKind {
     /// The host is missing.
     #[error("no host")]
     NoHost,
+    /// PostgreSQL's URL names no user: Python's driver would take whoever runs the process.
+    #[error("no user to log in as")]
+    NoUser,
     /// The host has characters that no host name or address has.
     #[error("malformed host")]
     BadHost,
@@ -111,6 +114,9 @@ pub enum ProblemKind {
     /// An option with a value that makes no sense.
     #[error("malformed value of option{0}")]
     BadOption(Word),
+    /// What this host's configuration adds to every database URL does not go with this one.
+    #[error("with [database]connection_parameters of this host: {0}")]
+    HostParameters(InvalidUrl),
     /// A part that this kind of URL does not have: a user in `sqlite`, a host in `none`.
     #[error("has a part that this scheme does not use")]
     UnusedPart,

@@ -281,7 +281,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mapping::UrlDefaults;
+    use crate::defaults::UrlDefaults;
     use crate::revision::RevisionKey;
 
     fn row(n: u8, database: &str) -> RawCellMapping {

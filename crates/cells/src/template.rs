@@ -146,6 +146,8 @@ pub(crate) fn fill(
             rest = after;
             match variable(name, parts.as_ref()) {
                 Ok(value) => filled.push_str(value),
+                // Once, however often: a base URL that is missing is missing for all of them.
+                Err(kind) if problems.contains(&kind) => {}
                 Err(kind) => problems.push(kind),
             }
         } else {
@@ -254,6 +256,10 @@ mod tests {
     #[test]
     fn a_template_without_a_base_is_an_error_and_a_plain_url_needs_none() {
         let without = |text: &str| fill(&text.into(), None).map(|text| text.expose().to_owned());
+        assert_eq!(
+            without("rabbit://{username}:{password}@{hostname}/"),
+            Err(vec![ProblemKind::TemplateWithoutBase])
+        );
         assert_eq!(
             without("rabbit://{hostname}/"),
             Err(vec![ProblemKind::TemplateWithoutBase])

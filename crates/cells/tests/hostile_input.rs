@@ -73,6 +73,7 @@ fn mapping(
     let defaults = UrlDefaults {
         database: base.map(Into::into),
         transport: base.map(Into::into),
+        ..UrlDefaults::default()
     };
     CellMapping::parse(&raw, &defaults, &RevisionKey::from_bytes(b"k"))
         .map_err(|invalid| format!("{invalid} {invalid:?}"))

@@ -29,6 +29,7 @@ fn parse(
     let defaults = UrlDefaults {
         transport: base.map(Into::into),
         database: database_base.map(Into::into),
+        ..UrlDefaults::default()
     };
     let kinds = |problems: &[Problem]| {
         problems

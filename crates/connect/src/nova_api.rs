@@ -56,7 +56,18 @@ impl NovaApi {
     /// [`NovaApiError`] for a malformed URL, with no text of it, and for one that this build has no driver for.
     pub fn open(url: &SecretText, options: &ConnectorOptions) -> Result<Self, NovaApiError> {
         let location = DatabaseLocation::from_url(url).map_err(NovaApiError::Url)?;
-        let database = CellDb::open(&location, options).map_err(NovaApiError::Open)?;
+        Self::at(&location, options)
+    }
+
+    /// The API database at this place, which may have [options of its own](DatabaseLocation::with_parameters).
+    ///
+    /// # Errors
+    /// [`NovaApiError`] where this build has no driver for it.
+    pub fn at(
+        location: &DatabaseLocation,
+        options: &ConnectorOptions,
+    ) -> Result<Self, NovaApiError> {
+        let database = CellDb::open(location, options).map_err(NovaApiError::Open)?;
         Ok(Self { database })
     }
 

@@ -174,6 +174,7 @@ pub(crate) fn template(data: &[u8]) {
         let defaults = UrlDefaults {
             database: Some(base.as_str().into()),
             transport: Some(base.as_str().into()),
+            ..UrlDefaults::default()
         };
         let raw = RawCellMapping {
             uuid: CELL.into(),

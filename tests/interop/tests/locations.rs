@@ -285,6 +285,7 @@ fn with(leg: &str, url: &str, base: Option<&str>) -> Result<CellMapping, Invalid
             let defaults = UrlDefaults {
                 database: base,
                 transport: None,
+                ..UrlDefaults::default()
             };
             mapping(CELL1, url, "rabbit://h/", &defaults)
         }
@@ -292,6 +293,7 @@ fn with(leg: &str, url: &str, base: Option<&str>) -> Result<CellMapping, Invalid
             let defaults = UrlDefaults {
                 database: None,
                 transport: base,
+                ..UrlDefaults::default()
             };
             mapping(CELL1, "sqlite:///x", url, &defaults)
         }

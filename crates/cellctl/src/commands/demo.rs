@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use cells::{CellsOptions, SecretText};
+use cells::{CellsOptions, DatabaseLocation, SecretText};
 use conformance::{Cloud as BuiltCloud, CloudBuilder, HeldCell};
 use context::Deadline;
 use instances::ServerQuery;
@@ -145,10 +145,11 @@ async fn build(demo: &Demo, folder: &Path) -> Result<BuiltCloud, CliError> {
 }
 
 async fn list(global: &Global, built: &BuiltCloud, budget: Duration) -> Result<Listing, CliError> {
-    let url = SecretText::from(built.api_url());
+    let api = DatabaseLocation::from_url(&SecretText::from(built.api_url()));
+    let api = api.map_err(|error| CliError::usage_because(&error))?;
     let deadline = Deadline::after(budget);
     let mappings = CellsOptions::new(revision_key::load()?);
-    let cloud = Cloud::at(&url, mappings, global.executor, "cellctl demo", deadline).await?;
+    let cloud = Cloud::at(&api, mappings, global.executor, "cellctl demo", deadline).await?;
     servers_list::list(
         &cloud,
         &ServerQuery {

@@ -9,8 +9,10 @@ mod database_option;
 mod host;
 mod text;
 mod transport;
+mod transport_option;
 
 pub(crate) use canonical::Canonical;
 pub use database::{DatabaseLocation, DatabaseServer, Engine, SqliteFile, TlsOptions};
 pub use host::Host;
 pub use transport::{Broker, BrokerHost, BrokerKind, TransportLocation};
+pub use transport_option::BrokerOptions;

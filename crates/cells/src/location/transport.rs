@@ -12,6 +12,7 @@ use crate::secret::SecretText;
 use super::canonical::Canonical;
 use super::host::{Host, parse_port, split_port};
 use super::text::{decode, decode_secret, encode, options, split_scheme};
+use super::transport_option::{BrokerOptions, is_true, refused, value};
 
 /// Where a cell's bus is.
 #[derive(Debug, Clone)]
@@ -53,22 +54,22 @@ pub struct Broker {
     pub virtual_host: String,
     /// Options of the query, decoded, in their order.
     pub options: Vec<(String, String)>,
+    /// What holds where the query does not say otherwise.
+    pub(crate) defaults: BrokerOptions,
 }
 
 impl Broker {
-    /// Whether the URL itself asks for TLS: `rediss`, or oslo.messaging's option `ssl`.
+    /// The value of an option: the URL's, or else the host's own.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        value(&self.options, name).or_else(|| self.defaults.get(name))
+    }
+
+    /// Whether TLS is asked for: by `rediss`, or by oslo.messaging's option `ssl`.
     #[must_use]
     pub fn asks_for_tls(&self) -> bool {
-        let ssl = self.options.iter().find(|(key, _)| key == "ssl");
-        self.kind == BrokerKind::RedisTls || ssl.is_some_and(|(_, value)| is_true(value))
+        self.kind == BrokerKind::RedisTls || self.option("ssl").is_some_and(is_true)
     }
-}
-
-/// oslo.config's words for true.
-fn is_true(value: &str) -> bool {
-    ["true", "1", "on", "yes"]
-        .iter()
-        .any(|word| value.eq_ignore_ascii_case(word))
 }
 
 /// One host of a broker, with the login to use there.
@@ -82,51 +83,6 @@ pub struct BrokerHost {
     pub host: Host,
     /// The port: the broker's default where the URL has none.
     pub port: u16,
-}
-
-/// Options that oslo.messaging takes in a URL and that mean something here. Others are refused, but for [`IDLE_OPTIONS`].
-const KNOWN_OPTIONS: [&str; 10] = [
-    "ssl",
-    "ssl_ca_file",
-    "ssl_cert_file",
-    "ssl_key_file",
-    "ssl_version",
-    "heartbeat_timeout_threshold",
-    "rabbit_quorum_queue",
-    "rabbit_transient_quorum_queue",
-    "amqp_durable_queues",
-    "rabbit_qos_prefetch_count",
-];
-
-/// Options that say how oslo.messaging's own threads, pools and waits work, which are not those of this process: they are
-/// taken and change nothing.
-const IDLE_OPTIONS: [&str; 12] = [
-    "heartbeat_rate",
-    "heartbeat_in_pthread",
-    "kombu_reconnect_delay",
-    "kombu_reconnect_splay",
-    "kombu_missing_consumer_retry_timeout",
-    "kombu_failover_strategy",
-    "rabbit_retry_interval",
-    "rabbit_retry_backoff",
-    "rabbit_interval_max",
-    "rpc_conn_pool_size",
-    "conn_pool_min_size",
-    "conn_pool_ttl",
-];
-
-/// An option of the query that is not taken.
-fn refused(key: &str, value: &str) -> Option<ProblemKind> {
-    match key {
-        // What both ends agree on is 1.2 or 1.3 here, so older versions cannot be had.
-        "ssl_version" => {
-            let taken = ["", "SSLv23", "TLSv1_2"];
-            let taken = taken.iter().any(|word| value.eq_ignore_ascii_case(word));
-            (!taken).then(|| ProblemKind::BadOption(Word::of(key)))
-        }
-        _ if KNOWN_OPTIONS.contains(&key) || IDLE_OPTIONS.contains(&key) => None,
-        _ => Some(ProblemKind::UnknownOption(Word::of(key))),
-    }
 }
 
 impl TransportLocation {
@@ -156,6 +112,25 @@ impl TransportLocation {
             (_, Some(_)) => return Err(one(ProblemKind::UnknownScheme(Word::of("")))),
         };
         broker(kind, rest).map(|broker| Self::Broker(Box::new(broker)))
+    }
+
+    /// The same place, with the options that this host's configuration has for it.
+    pub(crate) fn with_defaults(mut self, defaults: &BrokerOptions) -> Self {
+        if let Self::Broker(broker) = &mut self
+            && broker.kind == BrokerKind::Rabbit
+        {
+            broker.defaults = defaults.clone();
+        }
+        self
+    }
+
+    /// The options of this host's configuration that hold here: not part of where the bus is, and so of no seal.
+    pub(crate) fn canonical_defaults(&self, to: &mut Canonical<'_>) {
+        let Self::Broker(broker) = self else { return };
+        for (key, value) in broker.defaults.all() {
+            to.field("default-option", key);
+            to.field("value", value);
+        }
     }
 
     /// Whether there is a bus at all.
@@ -318,6 +293,7 @@ fn broker(kind: BrokerKind, rest: &str) -> Result<Broker, Vec<ProblemKind>> {
                 virtual_host
             },
             options,
+            defaults: BrokerOptions::default(),
         }),
         (virtual_host, options) => {
             problems.extend(virtual_host.err());
@@ -445,6 +421,28 @@ mod tests {
         let b = broker_of("rabbit://u:p@h/v?ssl=1&ssl_version=TLSv1_2&ssl_ca_file=/etc/ca.pem");
         assert!(b.asks_for_tls());
         broker_of("rabbit://u:p@h/v?ssl=0&heartbeat_rate=3&kombu_reconnect_delay=0.5");
+        // An empty one is none, as for oslo.messaging; one that is neither yes nor no is a mistake.
+        assert!(!broker_of("rabbit://h/v?ssl=").asks_for_tls());
+        let defaults = [("ssl".to_owned(), "yes".to_owned())];
+        let defaults = BrokerOptions::new(defaults).unwrap();
+        for (url, expected) in [
+            ("rabbit://h/v", true),
+            ("rabbit://h/v?ssl=", true),
+            ("rabbit://h/v?ssl=off", false),
+            ("redis://h/0", false),
+        ] {
+            match TransportLocation::parse(url)
+                .unwrap()
+                .with_defaults(&defaults)
+            {
+                TransportLocation::Broker(b) => assert_eq!(b.asks_for_tls(), expected, "{url}"),
+                other => panic!("{other}"),
+            }
+        }
+        assert_eq!(
+            TransportLocation::parse("rabbit://h/v?ssl=ture").unwrap_err(),
+            [ProblemKind::BadOption(Word::of("ssl"))]
+        );
         for version in ["TLSv1", "TLSv1_1", "SSLv3"] {
             let url = format!("rabbit://h/v?ssl=1&ssl_version={version}");
             assert_eq!(

@@ -137,8 +137,7 @@ impl RedisPush {
     }
 
     fn authorities(&self) -> Result<Option<Vec<u8>>, CellError> {
-        let mut options = self.0.broker.options.iter();
-        let Some((_, file)) = options.find(|(key, _)| key == "ssl_ca_file") else {
+        let Some(file) = self.0.broker.option("ssl_ca_file") else {
             return Ok(None);
         };
         let read = std::fs::read(file);

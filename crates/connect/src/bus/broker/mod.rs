@@ -4,6 +4,7 @@
 mod dial;
 mod failure;
 mod kept;
+#[cfg(feature = "rabbitmq")]
 mod options;
 #[cfg(feature = "rabbitmq")]
 mod seen;
@@ -14,7 +15,7 @@ pub(super) use dial::{Cut, dial, first_of};
 pub(super) use failure::out_of_time;
 pub(super) use kept::{Alive, Kept};
 #[cfg(feature = "rabbitmq")]
-pub(super) use options::{is_true, option};
+pub(super) use options::is_true;
 #[cfg(feature = "rabbitmq")]
 pub(super) use seen::Seen;
 pub(super) use tls::{Tls, server_name};

@@ -1,24 +1,13 @@
-//! The options in a transport URL's query, as oslo.config reads them.
+//! The options of a broker that are on or off, as oslo.config reads them.
 
-use cells::Broker;
-#[cfg(feature = "rabbitmq")]
-use cells::{CellError, ErrorClass};
-
-/// One option's value.
-pub(in crate::bus) fn option<'b>(broker: &'b Broker, name: &str) -> Option<&'b str> {
-    let mut options = broker.options.iter();
-    options
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.as_str())
-}
+use cells::{Broker, CellError, ErrorClass};
 
 /// Whether an option is on.
 ///
 /// # Errors
 /// Configuration, where it is neither on nor off.
-#[cfg(feature = "rabbitmq")]
 pub(in crate::bus) fn is_true(broker: &Broker, name: &str) -> Result<Option<bool>, CellError> {
-    let Some(value) = option(broker, name) else {
+    let Some(value) = broker.option(name) else {
         return Ok(None);
     };
     match value.to_ascii_lowercase().as_str() {

@@ -8,8 +8,6 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 
-use super::options::option;
-
 /// The files that a transport URL names. The system's authorities are trusted where it names none.
 #[derive(Debug, Clone)]
 pub(in crate::bus) struct Tls {
@@ -21,7 +19,7 @@ pub(in crate::bus) struct Tls {
 impl Tls {
     /// What the URL asks for, if it asks for TLS.
     pub(in crate::bus) fn of(broker: &Broker) -> Option<Self> {
-        let file = |name: &str| option(broker, name).map(PathBuf::from);
+        let file = |name: &str| broker.option(name).map(PathBuf::from);
         broker.asks_for_tls().then(|| Self {
             ca: file("ssl_ca_file"),
             certificate: file("ssl_cert_file"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use cells::{Broker, BrokerHost, CellError, CellMapping, ErrorClass, Leg};
 
 use crate::address::Addresses;
-use crate::bus::broker::{Tls, is_true, option};
+use crate::bus::broker::{Tls, is_true};
 use crate::options::{ConnectorOptions, QueueProfile, Queues};
 
 pub(super) struct Place {
@@ -66,7 +66,7 @@ fn profile(broker: &Broker, default: QueueProfile) -> Result<QueueProfile, CellE
 }
 
 fn number(broker: &Broker, name: &str) -> Result<Option<u16>, CellError> {
-    let Some(value) = option(broker, name) else {
+    let Some(value) = broker.option(name) else {
         return Ok(None);
     };
     value.parse().map(Some).map_err(|_| {

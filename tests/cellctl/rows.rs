@@ -316,3 +316,65 @@ async fn a_cloud_on_mariadb_is_listed_counted_and_queried_the_same() {
     );
     assert_eq!(run(&["servers", "count"]).json()["total"], json!(living));
 }
+
+/// What a query without rows is headed with, in every cell.
+fn heading_of(ended: &Ended) -> &str {
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ended.stdout.trim_end_matches("\r\n")
+}
+
+#[tokio::test]
+async fn rows_that_are_none_have_a_heading() {
+    let cloud = TestCloud::usual().await;
+    let csv = |words: &[&str]| cloud.run(&[&["--format", "csv"], words].concat());
+    let servers =
+        "uuid,name,project_id,user_id,vm_state,host,created_at,updated_at,launched_at,cell";
+    for further in [&[][..], &["--page-all"]] {
+        let list = [&["servers", "list", "--project", "nobody"], further].concat();
+        assert_eq!(heading_of(&csv(&list)), servers);
+    }
+    let count = csv(&["servers", "count", "--project", "nobody"]);
+    assert_eq!(heading_of(&count), "cell,project_id,vm_state,servers");
+    let sql = "SELECT id, host AS \"the host\" FROM instances WHERE id < 0";
+    let query = csv(&["query", "--sql", sql]);
+    assert_eq!(heading_of(&query), "cell,id,the host");
+    let table = cloud.run(&["query", "--sql", sql]);
+    assert!(
+        table.stdout.starts_with("CELL  ID  THE HOST\n"),
+        "{table:?}"
+    );
+    // A heading alone would be a count of nothing.
+    std::fs::remove_file(cloud.cloud.cells()[2].path()).unwrap();
+    let count = csv(&["servers", "count"]);
+    assert_eq!((count.code, count.stdout.as_str()), (Some(1), ""));
+}
+
+#[tokio::test]
+async fn a_statement_that_no_database_saw_is_not_blamed_on_one() {
+    let cloud = TestCloud::usual().await;
+    for (sql, says) in [
+        (
+            "DELETE FROM instances",
+            "sent to no database: it does not begin with SELECT",
+        ),
+        (
+            "SELECT 1; SELECT 2",
+            "sent to no database: it is more than one statement",
+        ),
+        (
+            "SELECT nothing FROM instances",
+            "a database refused the statement",
+        ),
+        (
+            "WITH x AS (SELECT 1) DELETE FROM instances",
+            "a database refused the statement",
+        ),
+    ] {
+        let ended = cloud.run(&["query", "--sql", sql]);
+        assert_eq!(ended.code, Some(3), "{sql}: {ended:?}");
+        assert!(ended.stderr.contains(says), "{sql}: {ended:?}");
+        let other = ["sent to no database", "a database refused"];
+        let told = other.iter().filter(|text| ended.stderr.contains(**text));
+        assert_eq!(told.count(), 1, "{sql}: {ended:?}");
+    }
+}

@@ -54,7 +54,9 @@ pub use connector::NovaConnector;
 #[cfg(feature = "_bench")]
 #[doc(hidden)]
 pub use database::Checkouts;
-pub use database::{CellDb, DbSession, Holder, Record, RowStream, classify, is_zero_time};
+pub use database::{
+    AdHocRefused, CellDb, DbSession, Holder, Record, RowStream, classify, is_zero_time,
+};
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
 pub use options::{ConnectorOptions, QueueProfile, Queues};
 #[cfg(feature = "redis")]

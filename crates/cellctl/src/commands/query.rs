@@ -1,7 +1,7 @@
 //! `cellctl query`: one statement that only reads, in every cell. It is each database that refuses to write, not this file.
 
 use cells::{CellId, Selection};
-use connect::Record;
+use connect::{AdHocRefused, Record};
 use serde_json::Value;
 
 use crate::args::{Format, Global, Query};
@@ -19,29 +19,39 @@ pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError>
     let cloud = Cloud::open(global, "cellctl query").await?;
     let progress = Progress::of("asking the cells", global.timeout);
     let sql = args.sql.clone();
+    let headed = matches!(global.format, Format::Csv | Format::Table);
     let report = cloud
         .ask(&selection, move |task| {
             let sql = sql.clone();
             async move {
                 let session = task.cell().database().read_only(task.deadline());
-                session.ad_hoc(&sql).await
+                let records = session.ad_hoc(&sql).await?;
+                // No row brings their names, and a heading has them. Without them the answer is as complete.
+                let columns = match headed && records.is_empty() {
+                    true => session.ad_hoc_columns(&sql).await.unwrap_or_default(),
+                    false => Vec::new(),
+                };
+                Ok((columns, records))
             }
         })
         .await?;
     drop(progress);
-    let (mut cells, mut rows) = (Vec::new(), Vec::new());
+    let (mut cells, mut rows, mut empty) = (Vec::new(), Vec::new(), Vec::new());
     for cell in report.into_cells() {
-        cells.push(CellDocument::of(&cell, Vec::len));
-        if let Ok((label, records)) = cell.into_answer() {
+        cells.push(CellDocument::of(&cell, |(_, records)| records.len()));
+        if let Ok((label, (columns, records))) = cell.into_answer() {
             let of_cell = |record| fields(label.uuid(), record);
             rows.extend(records.into_iter().map(of_cell));
+            let unknown = columns.into_iter().map(|name| (name, Value::Null));
+            empty.push(of_cell(unknown.collect()));
         }
     }
+    let names = names(&rows, &empty);
     match global.format {
         Format::Json => output::text(&json(&rows, &cells)?)?,
-        Format::Table => output::text(&shown(&rows, &cells))?,
+        Format::Table => output::text(&shown(&names, &rows, &cells))?,
         Format::Jsonl | Format::Csv => {
-            let mut lines = Lines::headed(global.format, names(&rows));
+            let mut lines = Lines::new(global.format, names);
             for row in &rows {
                 if !lines.row(row)? {
                     break;
@@ -50,6 +60,12 @@ pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError>
             lines.flush()?;
             note_missing(&cells);
         }
+    }
+    if let Some(refused) = AdHocRefused::of(&args.sql) {
+        output::note(format_args!(
+            "cellctl: the statement was sent to no database: {refused}"
+        ));
+        return Ok(exit(&cells));
     }
     let of_sql = |cell: &CellDocument| {
         let class = cell.error.as_ref().map(|error| error.class);
@@ -91,12 +107,13 @@ fn fields(cell: &str, record: Record) -> Fields {
     fields
 }
 
-/// The columns of all rows, each once: cells of different Novas have different tables.
-fn names(rows: &[Fields]) -> Vec<String> {
+/// The columns of all rows, and then of the answers without any, each once: cells of different Novas have different tables.
+fn names(rows: &[Fields], empty: &[Fields]) -> Vec<String> {
     // Nearly all rows have those of the row before.
     let runs = rows.chunk_by(|one, other| columns(one).eq(columns(other)));
     let mut names: Vec<String> = Vec::new();
-    for name in runs.flat_map(|run| columns(&run[0])) {
+    let firsts = runs.filter_map(|run| run.first());
+    for name in firsts.chain(empty).flat_map(columns) {
         if !names.contains(name) {
             names.push(name.clone());
         }
@@ -129,14 +146,13 @@ fn json(rows: &[Fields], cells: &[CellDocument]) -> Result<String, CliError> {
 }
 
 /// Missing cells first: rows that are not there are not seen.
-fn shown(rows: &[Fields], cells: &[CellDocument]) -> String {
+fn shown(names: &[String], rows: &[Fields], cells: &[CellDocument]) -> String {
     let missing = cells.iter().any(|cell| !cell.is_answered());
     let mut text = if missing {
         outcomes(cells)
     } else {
         String::new()
     };
-    let names = names(rows);
     if !names.is_empty() {
         let headings: Vec<String> = names.iter().map(|name| name.to_uppercase()).collect();
         let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
@@ -173,9 +189,12 @@ mod tests {
             row(&["cell", "a"]),
             row(&["cell", "b", "a"]),
         ];
-        assert_eq!(names(&rows), ["cell", "a", "b"]);
-        let table = shown(&rows, &[]);
+        let empty = [row(&["cell", "c"])];
+        let names_of = |rows| names(rows, &empty);
+        assert_eq!(names_of(&rows), ["cell", "a", "b", "c"]);
+        assert_eq!(names_of(&[]), ["cell", "c"]);
+        let table = shown(&names(&rows, &[]), &rows, &[]);
         assert!(table.starts_with("CELL  A  B\n"), "{table}");
-        assert_eq!(names(&[]), [""; 0]);
+        assert_eq!(names(&[], &[]), [""; 0]);
     }
 }

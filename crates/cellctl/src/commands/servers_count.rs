@@ -96,25 +96,31 @@ pub(crate) async fn run(global: &Global, args: &ServersCount) -> Result<Exit, Cl
         Format::Json => output::json(&document)?,
         Format::Table => output::text(&document.table())?,
         Format::Jsonl | Format::Csv => {
-            lines(global.format, &counts)?;
+            // A heading over nothing would say that there are no servers.
+            if document.total.is_some() {
+                lines(global.format, &counts)?;
+            }
             note_missing(&document.cells);
         }
     }
     Ok(exit(&document.cells))
 }
 
+const NAMES: [&str; 4] = ["cell", "project_id", "vm_state", "servers"];
+
 /// The counts themselves, one row for each cell, project and state.
 fn lines(format: Format, counts: &ServerCounts) -> Result<(), CliError> {
-    let mut lines = Lines::new(format);
+    let mut lines = Lines::new(format, NAMES);
     for (label, tallies) in &counts.cells {
         for tally in tallies {
-            let fields = vec![
-                ("cell".into(), label.uuid().into()),
-                ("project_id".into(), tally.project_id.clone().into()),
-                ("vm_state".into(), tally.vm_state.clone().into()),
-                ("servers".into(), tally.servers.into()),
+            let fields = [
+                label.uuid().into(),
+                tally.project_id.clone().into(),
+                tally.vm_state.clone().into(),
+                tally.servers.into(),
             ];
-            if !lines.row(&fields)? {
+            let named = NAMES.map(str::to_owned).into_iter().zip(fields);
+            if !lines.row(&named.collect())? {
                 return Ok(());
             }
         }

@@ -45,6 +45,20 @@ pub(crate) struct ServerDocument {
     cell_name: Option<String>,
 }
 
+/// What a server's fields are called, in their order.
+pub(crate) const NAMES: [&str; 10] = [
+    "uuid",
+    "name",
+    "project_id",
+    "user_id",
+    "vm_state",
+    "host",
+    "created_at",
+    "updated_at",
+    "launched_at",
+    "cell",
+];
+
 pub(crate) async fn run(global: &Global, args: &ServersList) -> Result<Exit, CliError> {
     // Before anything is opened: a mistake in the words costs no time.
     let query = query(args)?;
@@ -59,7 +73,7 @@ pub(crate) async fn run(global: &Global, args: &ServersList) -> Result<Exit, Cli
         Format::Json => output::json(&listing)?,
         Format::Table => output::text(&listing.table(usize::MAX))?,
         Format::Jsonl | Format::Csv => {
-            let mut lines = Lines::new(global.format);
+            let mut lines = Lines::new(global.format, NAMES);
             for server in &listing.servers {
                 if !lines.row(&server.fields())? {
                     break;
@@ -177,21 +191,22 @@ impl ServerDocument {
     /// Its fields by the contract's names.
     pub(crate) fn fields(&self) -> Fields {
         let fields = [
-            ("uuid", Some(&self.uuid)),
-            ("name", self.name.as_ref()),
-            ("project_id", self.project_id.as_ref()),
-            ("user_id", self.user_id.as_ref()),
-            ("vm_state", self.vm_state.as_ref()),
-            ("host", self.host.as_ref()),
-            ("created_at", self.created_at.as_ref()),
-            ("updated_at", self.updated_at.as_ref()),
-            ("launched_at", self.launched_at.as_ref()),
-            ("cell", Some(&self.cell)),
+            Some(&self.uuid),
+            self.name.as_ref(),
+            self.project_id.as_ref(),
+            self.user_id.as_ref(),
+            self.vm_state.as_ref(),
+            self.host.as_ref(),
+            self.created_at.as_ref(),
+            self.updated_at.as_ref(),
+            self.launched_at.as_ref(),
+            Some(&self.cell),
         ];
         let value = |text: Option<&String>| text.map_or(Value::Null, |text| text.as_str().into());
-        fields
+        let named = NAMES.into_iter().zip(fields);
+        named
             .map(|(name, text)| (name.to_owned(), value(text)))
-            .to_vec()
+            .collect()
     }
 
     pub(crate) fn of(server: Server) -> Self {

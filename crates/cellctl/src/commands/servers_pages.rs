@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::args::{Format, Global};
 use crate::cloud::{Cloud, on_servers, select_error};
 use crate::commands::servers_filter::list_error;
-use crate::commands::servers_list::{ServerDocument, servers_table};
+use crate::commands::servers_list::{NAMES, ServerDocument, servers_table};
 use crate::exit::{CliError, Exit};
 use crate::output::lines::{Lines, object};
 use crate::output::report::{CellDocument, exit, note_missing, note_unreadable, outcomes};
@@ -118,7 +118,7 @@ enum Out {
 impl Out {
     fn new(format: Format) -> Self {
         match format {
-            Format::Jsonl | Format::Csv => Self::Lines(Lines::new(format)),
+            Format::Jsonl | Format::Csv => Self::Lines(Lines::new(format, NAMES)),
             Format::Json => Self::Document(false),
             Format::Table => Self::Tables,
         }

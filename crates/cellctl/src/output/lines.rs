@@ -14,24 +14,19 @@ pub(crate) type Fields = Vec<(String, Value)>;
 pub(crate) struct Lines {
     out: BufWriter<StdoutLock<'static>>,
     csv: bool,
-    /// The names of comma-separated values: the first row's, where they were not given.
+    /// The names of comma-separated values.
     names: Vec<String>,
     /// Whether the heading is written.
     headed: bool,
 }
 
 impl Lines {
-    /// For a format of lines: [`Format::Csv`], and JSON lines for any other. All rows have the names of the first.
-    pub(crate) fn new(format: Format) -> Self {
-        Self::headed(format, Vec::new())
-    }
-
-    /// The same for rows of which each has some of these names.
-    pub(crate) fn headed(format: Format, names: Vec<String>) -> Self {
+    /// For a format of lines, [`Format::Csv`], and JSON lines for any other, and rows of which each has some of these names.
+    pub(crate) fn new(format: Format, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self {
             out: BufWriter::new(io::stdout().lock()),
             csv: format == Format::Csv,
-            names,
+            names: names.into_iter().map(Into::into).collect(),
             headed: false,
         }
     }
@@ -45,20 +40,27 @@ impl Lines {
         super::going_on(written)
     }
 
-    /// Hands over what was written; whether anybody still reads.
+    /// Hands over what was written, which is a heading at least; whether anybody still reads.
     pub(crate) fn flush(&mut self) -> Result<bool, CliError> {
-        super::going_on(self.out.flush())
+        let headed = match self.csv {
+            true => self.heading(),
+            false => Ok(()),
+        };
+        super::going_on(headed.and_then(|()| self.out.flush()))
+    }
+
+    /// Once, if there is anything to head.
+    fn heading(&mut self) -> io::Result<()> {
+        if self.headed || self.names.is_empty() {
+            return Ok(());
+        }
+        self.headed = true;
+        let line: Vec<String> = self.names.iter().map(|name| quoted(name)).collect();
+        write!(self.out, "{}\r\n", line.join(","))
     }
 
     fn values(&mut self, row: &Fields) -> io::Result<()> {
-        if !self.headed {
-            if self.names.is_empty() {
-                self.names = row.iter().map(|(name, _)| name.clone()).collect();
-            }
-            let line: Vec<String> = self.names.iter().map(|name| quoted(name)).collect();
-            write!(self.out, "{}\r\n", line.join(","))?;
-            self.headed = true;
-        }
+        self.heading()?;
         let names = self.names.iter();
         let line: Vec<String> = names
             .map(|name| {

@@ -34,6 +34,8 @@ async fn mariadbs_values_are_shown_whatever_their_type() {
             json!("2026-01-02"),
         ]
     );
+    let columns = session.ad_hoc_columns("SHOW TABLES LIKE 'nonesuch'").await;
+    assert!(columns.unwrap()[0].starts_with("Tables_in_"));
     let others =
         "SELECT CAST(1 AS UNSIGNED), -7, 1.50, 1.5e0, x'FF00', 'é', NULL, CAST('x' AS CHAR) = 'x'";
     assert_eq!(
@@ -74,6 +76,8 @@ async fn postgresqls_values_are_shown_whatever_their_type() {
             json!("P1M2DT3.500000S"),
         ]
     );
+    let columns = session.ad_hoc_columns("SELECT 1 AS a, 2 AS \"b c\" WHERE 1 = 0").await;
+    assert_eq!(columns.unwrap(), ["a", "b c"]);
     let others = "SELECT 12345.67890, -0.05::numeric(9, 4), 'NaN'::numeric, 'NaN'::float8, '-inf'::float4, 1.1::float4, \
         '::1/64'::inet, '10.0.0.0/8'::cidr, '{\"a\": 1}'::jsonb, '123e4567-e89b-12d3-a456-426655440000'::uuid, \
         true, 7::int2, 9::oid, '\\xff00'::bytea, 'ab'::char(5), 'x'::\"char\", NULL::int, ARRAY[1]";

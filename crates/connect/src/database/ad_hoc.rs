@@ -14,8 +14,11 @@ mod calendar;
 mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod refused;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+
+pub use refused::AdHocRefused;
 
 /// One row: its columns in the statement's order, each with its name.
 pub type Record = Vec<(String, Value)>;
@@ -36,95 +39,37 @@ impl DbSession {
     /// # Cancel safety
     /// As every statement's.
     pub async fn ad_hoc(&self, sql: &str) -> Result<Vec<Record>, CellError> {
-        if !is_one(sql) {
-            return Err(CellError::new(
-                ErrorClass::Statement,
-                "more than one statement",
-            ));
-        }
-        if self.access() == Access::ReadOnly && !only_reads(sql) {
-            return Err(CellError::new(
-                ErrorClass::Forbidden,
-                "not a statement that only reads",
-            ));
-        }
+        self.takes(sql)?;
         let statement = Statement::from_string(self.get_database_backend(), sql);
         let rows = self.query_all_raw(statement).await.map_err(classify)?;
         rows.iter()
             .map(|row| record(row).map_err(classify))
             .collect()
     }
-}
 
-/// Whether there is no `;` but at the end, outside of quotes and comments.
-fn is_one(sql: &str) -> bool {
-    let bare = bare(sql);
-    !bare.trim_end_matches([';', ' ']).contains(';')
-}
-
-/// Whether the statement begins as one that reads, and writes no file on the server. What it reads, and whether it writes a
-/// table after all, is for the database to judge.
-fn only_reads(sql: &str) -> bool {
-    let is = |word: &str, known: &[&str]| known.iter().any(|k| word.eq_ignore_ascii_case(k));
-    let begins = [
-        "select", "with", "values", "table", "show", "explain", "describe", "desc", "pragma",
-    ];
-    // Of all the text: what is quoted and what is not depends on the server's mode.
-    let writes_a_file = words(sql).any(|word| is(word, &["outfile", "dumpfile"]));
-    words(&bare(sql))
-        .next()
-        .is_some_and(|first| is(first, &begins))
-        && !writes_a_file
-}
-
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-        .filter(|word| !word.is_empty())
-}
-
-/// The statement without its comments, and with each quoted text as one `'`; every blank is a space.
-fn bare(sql: &str) -> String {
-    let mut bare = String::with_capacity(sql.len());
-    let mut rest = sql.chars().peekable();
-    while let Some(c) = rest.next() {
-        match (c, rest.peek().copied()) {
-            ('-', Some('-')) => {
-                while rest.next().is_some_and(|c| c != '\n') {}
-                bare.push(' ');
-            }
-            // MariaDB and MySQL run what is in such a comment.
-            ('/', Some('*')) if !runs(rest.clone().skip(1)) => {
-                rest.next();
-                let mut last = ' ';
-                for c in rest.by_ref() {
-                    if (last, c) == ('*', '/') {
-                        break;
-                    }
-                    last = c;
-                }
-                bare.push(' ');
-            }
-            (c, _) if c.is_whitespace() => bare.push(' '),
-            ('\'' | '"' | '`', _) => {
-                // A doubled quote ends one text and begins the next, which comes to the same.
-                for next in rest.by_ref() {
-                    if next == c {
-                        break;
-                    }
-                }
-                bare.push('\'');
-            }
-            _ => bare.push(c),
-        }
+    /// The names of the columns that a statement's rows would have, in its order: what an answer without rows does not say.
+    /// The statement is prepared and not run.
+    ///
+    /// # Errors
+    /// As [`ad_hoc`](Self::ad_hoc)'s.
+    ///
+    /// # Cancel safety
+    /// As every statement's.
+    pub async fn ad_hoc_columns(&self, sql: &str) -> Result<Vec<String>, CellError> {
+        self.takes(sql)?;
+        self.columns(sql).await.map_err(classify)
     }
-    bare
-}
 
-/// Whether a comment that begins so is none: `/*!`, and MariaDB's own `/*M!`.
-fn runs(mut begins: impl Iterator<Item = char>) -> bool {
-    match begins.next() {
-        Some('M') => begins.next() == Some('!'),
-        first => first == Some('!'),
+    fn takes(&self, sql: &str) -> Result<(), CellError> {
+        match AdHocRefused::of(sql) {
+            Some(refused @ AdHocRefused::Several) => {
+                Err(CellError::new(ErrorClass::Statement, refused))
+            }
+            Some(refused) if self.access() == Access::ReadOnly => {
+                Err(CellError::new(ErrorClass::Forbidden, refused))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -170,61 +115,5 @@ fn float(number: f64) -> Value {
         None if number.is_nan() => "NaN".into(),
         None if number > 0.0 => "Infinity".into(),
         None => "-Infinity".into(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{is_one, only_reads};
-
-    #[test]
-    fn one_statement_is_one_whatever_its_texts_hold() {
-        for sql in [
-            "SELECT 1",
-            "SELECT 1; ",
-            "SELECT ';', \"a;b\", `c;d` -- ; and this\n; /* ; */ ",
-            "SELECT 'it''s; fine'",
-        ] {
-            assert!(is_one(sql), "{sql}");
-        }
-        for sql in [
-            "SELECT 1; SELECT 2",
-            ";x",
-            "SELECT 1 -- '\n; DELETE FROM t",
-            "SELECT 1 /* ' */; DELETE FROM t",
-        ] {
-            assert!(!is_one(sql), "{sql}");
-        }
-    }
-
-    #[test]
-    fn a_statement_that_reads_begins_as_one() {
-        for sql in [
-            "SELECT 1",
-            "  (select 1) union (select 2)",
-            "-- why\n/* so */ with x as (select 1) select * from x",
-            "SHOW TABLES",
-            "explain select 1",
-            "SELECT 'it''s a SET' FROM outfiles",
-            "VALUES (1)",
-        ] {
-            assert!(only_reads(sql), "{sql}");
-        }
-        for sql in [
-            "SET GLOBAL max_connections = 10",
-            "FLUSH TABLES",
-            "KILL 7",
-            "COPY (SELECT 1) TO PROGRAM 'sh'",
-            "CALL p()",
-            "DO $$ $$",
-            "LOCK TABLE instances",
-            "SELECT * FROM t INTO OUTFILE '/tmp/x'",
-            "SELECT * FROM t /*! INTO DUMPFILE '/tmp/x' */",
-            "SELECT 'a\\'' INTO OUTFILE '/tmp/x'",
-            "/*!50000 SET */ GLOBAL x = 1",
-            "",
-        ] {
-            assert!(!only_reads(sql), "{sql}");
-        }
     }
 }

@@ -91,6 +91,13 @@ pub(crate) trait Driver: Send + Sync + 'static {
         statement: &Statement,
     ) -> impl Future<Output = Result<Vec<QueryResult>, sqlx::Error>> + Send;
 
+    /// The names of the columns that a statement's rows would have. It is prepared and not run.
+    fn columns(
+        &self,
+        link: &mut Self::Link,
+        sql: &str,
+    ) -> impl Future<Output = Result<Vec<String>, sqlx::Error>> + Send;
+
     /// Gives the rows as they come, and waits where they are not taken.
     fn each(
         &self,
@@ -159,7 +166,20 @@ macro_rules! bound {
 }
 pub(crate) use bound;
 
-/// The five ways to run a statement, for drivers whose connection takes it as it is.
+/// The names of a statement's columns, as this connection's database tells them.
+macro_rules! columns_of {
+    ($connection:expr, $sql:expr) => {{
+        let sql = sqlx::SqlSafeStr::into_sql_str(sqlx::AssertSqlSafe($sql));
+        let prepared = sqlx::Executor::prepare($connection, sql).await?;
+        let columns = sqlx::Statement::columns(&prepared).iter();
+        Ok(columns
+            .map(|column| sqlx::Column::name(column).to_owned())
+            .collect())
+    }};
+}
+pub(crate) use columns_of;
+
+/// The six ways to run a statement, for drivers whose connection takes it as it is.
 #[cfg(feature = "_server")]
 macro_rules! plain_statements {
     () => {
@@ -203,6 +223,10 @@ macro_rules! plain_statements {
         ) -> Result<Vec<QueryResult>, sqlx::Error> {
             let rows = bound!(statement).fetch_all(&mut link.connection).await?;
             Ok(rows.into_iter().map(Into::into).collect())
+        }
+
+        async fn columns(&self, link: &mut Link, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+            columns_of!(&mut link.connection, sql)
         }
 
         async fn each(

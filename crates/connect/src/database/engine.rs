@@ -41,6 +41,8 @@ pub(crate) trait Engine: Send + Sync {
         statement: Statement,
     ) -> Result<Vec<QueryResult>, DbErr>;
 
+    async fn columns(&self, budget: Budget, sql: &str) -> Result<Vec<String>, DbErr>;
+
     async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr>;
 }
 
@@ -133,6 +135,10 @@ impl<D: Driver> Engine for Pools<D> {
             DbErr::Query,
             query_all(&statement)
         )
+    }
+
+    async fn columns(&self, budget: Budget, sql: &str) -> Result<Vec<String>, DbErr> {
+        run!(self, budget, sql, DbErr::Query, columns(sql))
     }
 
     async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr> {

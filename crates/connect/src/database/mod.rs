@@ -36,7 +36,7 @@ mod zero_time;
 
 mod handle;
 
-pub use ad_hoc::Record;
+pub use ad_hoc::{AdHocRefused, Record};
 #[cfg(feature = "_bench")]
 pub use bench::Checkouts;
 pub use classify::classify;

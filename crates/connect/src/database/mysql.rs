@@ -14,7 +14,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
 use super::dial::Door;
-use super::driver::{Access, Driver, bound, pem, plain_statements};
+use super::driver::{Access, Driver, bound, columns_of, pem, plain_statements};
 use super::kill::{Ender, Reaper};
 use super::reach::{Reach, Route};
 use super::stream::Batches;

@@ -39,6 +39,11 @@ impl DbSession {
         self.budget.access
     }
 
+    /// The columns of a statement's rows, from the database and without running it.
+    pub(super) async fn columns(&self, sql: &str) -> Result<Vec<String>, DbErr> {
+        self.engine.columns(self.budget, sql).await
+    }
+
     /// By when everything on this session must be done.
     #[must_use]
     pub fn deadline(&self) -> context::Deadline {

@@ -16,7 +16,7 @@ use sqlx::error::DatabaseError;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteError};
 use sqlx::{ConnectOptions, Executor};
 
-use super::driver::{Access, Driver, bound};
+use super::driver::{Access, Driver, bound, columns_of};
 use super::failure::Failure;
 use super::stream::Batches;
 
@@ -182,6 +182,10 @@ impl Driver for Sqlite {
                 rows => return rows.map(|rows| rows.into_iter().map(Into::into).collect()),
             }
         }
+    }
+
+    async fn columns(&self, link: &mut Link, sql: &str) -> Result<Vec<String>, sqlx::Error> {
+        columns_of!(&mut link.connection, sql)
     }
 
     async fn each(

@@ -81,6 +81,10 @@ impl Driver for Doorkeeper {
         Err(sqlx::Error::WorkerCrashed)
     }
 
+    async fn columns(&self, _link: &mut (), _sql: &str) -> Nothing<Vec<String>> {
+        Err(sqlx::Error::WorkerCrashed)
+    }
+
     async fn each(&self, _link: &mut (), _statement: &Statement, _to: &Batches) -> Nothing<()> {
         Err(sqlx::Error::WorkerCrashed)
     }

@@ -1,6 +1,6 @@
 //! Rows as lines on stdout: a JSON document each, or comma-separated values. Nothing is kept, so the list may be long.
 
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 
 use serde_json::Value;
 
@@ -14,6 +14,8 @@ pub(crate) type Fields = Vec<(String, Value)>;
 pub(crate) struct Lines {
     out: BufWriter<StdoutLock<'static>>,
     csv: bool,
+    /// Whether a person looks at it, whose terminal obeys what is not printable; for anything else values are as they are.
+    terminal: bool,
     /// The names of comma-separated values.
     names: Vec<String>,
     /// Whether the heading is written.
@@ -26,6 +28,7 @@ impl Lines {
         Self {
             out: BufWriter::new(io::stdout().lock()),
             csv: format == Format::Csv,
+            terminal: io::stdout().is_terminal(),
             names: names.into_iter().map(Into::into).collect(),
             headed: false,
         }
@@ -55,8 +58,15 @@ impl Lines {
             return Ok(());
         }
         self.headed = true;
-        let line: Vec<String> = self.names.iter().map(|name| quoted(name)).collect();
+        let line: Vec<String> = self.names.iter().map(|name| self.text(name)).collect();
         write!(self.out, "{}\r\n", line.join(","))
+    }
+
+    fn text(&self, text: &str) -> String {
+        match self.terminal {
+            true => quoted(&text.chars().map(cells::shown).collect::<String>()),
+            false => quoted(text),
+        }
     }
 
     fn values(&mut self, row: &Fields) -> io::Result<()> {
@@ -67,7 +77,7 @@ impl Lines {
                 let found = row.iter().find(|(other, _)| other == name);
                 match found.map(|(_, value)| value) {
                     None | Some(Value::Null) => String::new(),
-                    Some(Value::String(text)) => quoted(text),
+                    Some(Value::String(text)) => self.text(text),
                     Some(other) => quoted(&other.to_string()),
                 }
             })

@@ -77,10 +77,19 @@ pub(crate) fn state(word: &str) -> Cell {
     Cell::new(word).fg(colour)
 }
 
+/// The longest text that a table shows whole: what is longer, somebody reads in another format, and wrapping megabytes into
+/// a column takes minutes.
+const LONGEST: usize = 2000;
+
 /// A cell with text from outside, made safe to print: names come from users, and a terminal obeys escape codes, and marks
-/// that turn the rest of the line around.
+/// that turn the rest of the line around. One that is very long is cut, and says so.
 pub(crate) fn safe(text: &str) -> Cell {
-    Cell::new(text.chars().map(cells::shown).collect::<String>())
+    let mut shown: String = text.chars().take(LONGEST).map(cells::shown).collect();
+    let left = text.chars().skip(LONGEST).count();
+    if left > 0 {
+        shown.push_str(&format!("… and {left} characters more: see --format json"));
+    }
+    Cell::new(shown)
 }
 
 /// A number, to the right.
@@ -116,6 +125,16 @@ mod tests {
         assert!(widest <= Some(usize::from(WIDTH)), "{text}");
         // Where nothing fits, everything is broken rather than some of it lost.
         assert_eq!(columns_kept_whole(&[36; 4]), [false; 4]);
+    }
+
+    #[test]
+    fn what_is_very_long_is_cut_and_says_so() {
+        let long = "é".repeat(5_000_000);
+        let text = table(&["A", "B"], [vec![safe("1"), safe(&long)]]);
+        let letters = text.chars().filter(|c| *c == 'é').count();
+        assert_eq!(letters, LONGEST);
+        let said: String = text.split_whitespace().collect();
+        assert!(said.contains("…and4998000charactersmore"), "{text}");
     }
 
     #[test]

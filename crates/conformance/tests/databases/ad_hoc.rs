@@ -76,7 +76,9 @@ async fn postgresqls_values_are_shown_whatever_their_type() {
             json!("P1M2DT3.500000S"),
         ]
     );
-    let columns = session.ad_hoc_columns("SELECT 1 AS a, 2 AS \"b c\" WHERE 1 = 0").await;
+    let columns = session
+        .ad_hoc_columns("SELECT 1 AS a, 2 AS \"b c\" WHERE 1 = 0")
+        .await;
     assert_eq!(columns.unwrap(), ["a", "b c"]);
     let others = "SELECT 12345.67890, -0.05::numeric(9, 4), 'NaN'::numeric, 'NaN'::float8, '-inf'::float4, 1.1::float4, \
         '::1/64'::inet, '10.0.0.0/8'::cidr, '{\"a\": 1}'::jsonb, '123e4567-e89b-12d3-a456-426655440000'::uuid, \

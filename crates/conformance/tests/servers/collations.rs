@@ -1,6 +1,6 @@
 //! Cells of MariaDB whose columns have other collations than Nova's migrations give them, or not all the same.
 
-use instances::{DownCells, ServerQuery, Servers, TextOrder};
+use instances::{DownCells, NameFilter, ServerFilter, ServerQuery, Servers, TextOrder};
 use nova_conformance::{Rng, ServerSeed};
 use scatter::{OutcomeKind, TokioExecutor};
 use uuid::Uuid;
@@ -104,4 +104,40 @@ async fn a_cell_that_joins_a_list_in_another_order_is_missing_and_not_merged_wro
         .await
         .unwrap();
     assert_eq!(ids(&both), ids(&again));
+}
+
+#[tokio::test]
+async fn a_text_that_no_column_can_hold_is_found_nowhere_and_fails_no_cell() {
+    let mut stage = Stage::mariadb().await;
+    let ctx = admin();
+    let mut seed = ServerSeed::new(1, Rng::new(3).uuid());
+    seed.display_name = Some("web 😀".into());
+    let any = ServerFilter::default;
+    let filters = || {
+        [
+            ServerFilter {
+                name: Some(NameFilter::Contains("😀".into())),
+                ..any()
+            },
+            ServerFilter {
+                name: Some(NameFilter::Exactly("web 😀".into())),
+                ..any()
+            },
+        ]
+    };
+    for (wide, found) in [(false, 0), (true, 1)] {
+        if wide {
+            stage.collate(&["utf8mb4_bin"; CELLS + 1]).await;
+        }
+        stage.fill(&mut [vec![seed.clone()]]).await;
+        for filter in filters() {
+            let query = ServerQuery {
+                filter,
+                ..ServerQuery::default()
+            };
+            let servers = Servers::new(&ctx, &stage.cells, TokioExecutor::current().unwrap());
+            let page = servers.list(&query, DownCells::Fail).await.unwrap();
+            assert_eq!(page.servers.len(), found, "{:?}", query.filter);
+        }
+    }
 }

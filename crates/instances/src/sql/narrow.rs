@@ -29,8 +29,8 @@ impl Sql {
         self.push(" WHERE ");
         match query.owner() {
             Owner::Anybody => self.push("1 = 1"),
-            Owner::Project(project) => self.push("project_id = ").bind(project.as_str()),
-            Owner::User(user) => self.push("user_id = ").bind(user.as_str()),
+            Owner::Project(project) => self.is("project_id", project.as_str()),
+            Owner::User(user) => self.is("user_id", user.as_str()),
         };
         let filter = query.filter();
         // A few ids are found along their own index. MariaDB and SQLite would rather walk the one on (deleted, created_at),
@@ -61,7 +61,7 @@ impl Sql {
         ];
         for (column, text) in texts {
             if let Some(text) = text {
-                self.push(" AND ").push(column).push(" = ").bind(text);
+                self.push(" AND ").is(column, text);
             }
         }
         if let Some(flavor) = filter.flavor_id {
@@ -92,10 +92,24 @@ impl Sql {
         }
         match &filter.name {
             None => self,
-            Some(NameFilter::Exactly(name)) => {
-                self.push(" AND display_name = ").bind(name.as_str())
-            }
+            Some(NameFilter::Exactly(name)) => self.push(" AND ").is("display_name", name),
             Some(NameFilter::Contains(part)) => self.contains(part),
+        }
+    }
+
+    fn is(&mut self, column: &str, text: &str) -> &mut Self {
+        self.compared_with(column, text).push(" = ").bind(text)
+    }
+
+    /// Adds a column that is compared with this text. MariaDB and MySQL refuse a text with characters beyond the basic plane
+    /// where the column, as Nova's migrations make it, cannot hold them; in the wider character set it is equal to none.
+    fn compared_with(&mut self, column: &str, text: &str) -> &mut Self {
+        let is_wide = text.chars().any(|c| c.len_utf8() > 3);
+        match self.backend() {
+            DbBackend::MySql if is_wide => {
+                self.push("CONVERT(").push(column).push(" USING utf8mb4)")
+            }
+            _ => self.push(column),
         }
     }
 
@@ -133,7 +147,9 @@ impl Sql {
             pattern.push(c);
         }
         pattern.push('%');
-        self.push(" AND display_name LIKE ")
+        self.push(" AND ")
+            .compared_with("display_name", part)
+            .push(" LIKE ")
             .bind(pattern)
             .push(" ESCAPE '!'")
     }

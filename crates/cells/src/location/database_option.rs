@@ -41,6 +41,12 @@ pub(super) fn option(
                 return forbidden();
             }
         }
+        // mysqlclient's word for the same.
+        (Engine::MySql, "ssl_mode") => {
+            if !value.eq_ignore_ascii_case("VERIFY_IDENTITY") {
+                return forbidden();
+            }
+        }
         // Both are checked here wherever there is TLS; nobody may ask for less.
         (Engine::MySql, "ssl_verify_cert" | "ssl_verify_identity" | "ssl_check_hostname") => {
             if is_one(key, &value, &["true", "1", "yes", "on"]).is_err() {
@@ -155,6 +161,8 @@ mod tests {
             "mysql+pymysql://u:p@h/nova?charset=utf8&ssl_verify_cert=true",
             "mysql+pymysql://u:p@h/nova?ssl_verify_cert=1&ssl_ca=/etc/ca.pem",
             "mysql+pymysql://u:p@h/nova?ssl_check_hostname=True&ssl_verify_identity=yes",
+            "mysql+mysqldb://u:p@h/nova?ssl_mode=VERIFY_IDENTITY",
+            "postgresql://u:p@h/nova?sslmode=verify-full",
         ] {
             assert!(server_of(url).unwrap().tls.required, "{url}");
         }
@@ -171,6 +179,10 @@ mod tests {
             (
                 "ssl_check_hostname=",
                 ProblemKind::ForbiddenOption(word("ssl_check_hostname")),
+            ),
+            (
+                "ssl_mode=REQUIRED",
+                ProblemKind::ForbiddenOption(word("ssl_mode")),
             ),
             (
                 "connect_timeout=soon",

@@ -23,10 +23,13 @@ pub(crate) fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
     let key = KeyPair::generate().unwrap();
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let issuer = Issuer::new(authority, authority_key);
-    let certificate = CertificateParams::new(names)
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
+    let mut server = CertificateParams::new(names).unwrap();
+    let certificate = server.signed_by(&key, &issuer).unwrap();
+    // The same, over since a while.
+    server.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    server.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    let over = server.signed_by(&key, &issuer).unwrap();
+    std::fs::write(folder.join("over.pem"), over.pem()).unwrap();
     let tls = ServerTls {
         certificate: folder.join("server.pem"),
         key: folder.join("server.key"),
@@ -111,6 +114,62 @@ async fn postgres_over_tls_works_and_without_is_not_fallen_back_to() {
         class(&plain.url(DATABASE), &ca).await,
         Some(ErrorClass::Tls)
     );
+}
+
+/// Certificates that are over, and files that are not what they should be.
+async fn useless(url: &SecretText, over: &SecretText, folder: &Path, keys: [&str; 3]) {
+    let [ca, certificate, key] = keys;
+    let at = |name: &str| folder.join(name).display().to_string();
+    let trusted = format!("{ca}={}", at("ca.pem"));
+    assert_eq!(class(over, &trusted).await, Some(ErrorClass::Tls));
+    let head = "-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n";
+    std::fs::write(folder.join("broken.pem"), head).unwrap();
+    std::fs::write(folder.join("empty.pem"), "").unwrap();
+    let (pem, own) = (at("client.pem"), at("client.key"));
+    for query in [
+        format!("{ca}={}", at("empty.pem")),
+        format!("{ca}={}", at("broken.pem")),
+        format!("{ca}={}", at("client.key")),
+        format!("{trusted}&{certificate}={pem}"),
+        format!("{trusted}&{key}={own}"),
+        format!("{trusted}&{certificate}={pem}&{key}={}", at("server.key")),
+        format!("{trusted}&{certificate}={pem}&{key}={pem}"),
+        format!("{trusted}&{certificate}={own}&{key}={own}"),
+    ] {
+        let told = class(url, &query).await;
+        assert_eq!(told, Some(ErrorClass::Configuration), "{query}");
+    }
+}
+
+fn expired(tls: &ServerTls, folder: &Path) -> ServerTls {
+    ServerTls {
+        certificate: folder.join("over.pem"),
+        key: tls.key.clone(),
+    }
+}
+
+#[tokio::test]
+async fn mariadb_with_useless_certificates_is_refused_and_blamed_on_who_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let over = expired(&tls, folder.path());
+    let over = MariaDb::start_with(&[DATABASE], Some(over)).await.unwrap();
+    let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    let (url, over) = (server.url(DATABASE), over.url(DATABASE));
+    let keys = ["ssl_ca", "ssl_cert", "ssl_key"];
+    useless(&url, &over, folder.path(), keys).await;
+}
+
+#[tokio::test]
+async fn postgres_with_useless_certificates_is_refused_and_blamed_on_who_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let over = expired(&tls, folder.path());
+    let over = Postgres::start_with(&[DATABASE], Some(over)).await.unwrap();
+    let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
+    let (url, over) = (server.url(DATABASE), over.url(DATABASE));
+    let keys = ["sslrootcert", "sslcert", "sslkey"];
+    useless(&url, &over, folder.path(), keys).await;
 }
 
 /// With the client's certificate, without one, with one of another authority.

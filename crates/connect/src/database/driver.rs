@@ -115,19 +115,6 @@ pub(crate) trait Driver: Send + Sync + 'static {
     }
 }
 
-/// Reads a file of certificates or of a key that a mapping names. The driver would call a missing one a network failure.
-#[cfg(feature = "_server")]
-pub(crate) fn pem(path: &std::path::Path) -> Result<Vec<u8>, sqlx::Error> {
-    let configuration = |what: String| sqlx::Error::Configuration(what.into());
-    let shown = path.display();
-    let text = std::fs::read(path)
-        .map_err(|error| configuration(format!("the TLS file {shown} cannot be read: {error}")))?;
-    match text.windows(11).any(|window| window == b"-----BEGIN ") {
-        true => Ok(text),
-        false => Err(configuration(format!("the TLS file {shown} is not in PEM"))),
-    }
-}
-
 /// A connection that was used this recently is taken to work without asking: a server that is gone says so at once.
 #[cfg(feature = "_server")]
 pub(crate) const TRUSTED: Duration = Duration::from_secs(1);

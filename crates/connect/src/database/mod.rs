@@ -32,6 +32,8 @@ mod shared;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod stream;
+#[cfg(feature = "_server")]
+mod tls_files;
 mod zero_time;
 
 mod handle;

@@ -14,10 +14,11 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, Row};
 use tokio::runtime::Handle;
 
 use super::dial::Door;
-use super::driver::{Access, Driver, bound, columns_of, pem, plain_statements};
+use super::driver::{Access, Driver, bound, columns_of, plain_statements};
 use super::kill::{Ender, Reaper};
 use super::reach::{Reach, Route};
 use super::stream::Batches;
+use super::tls_files::TlsFiles;
 
 /// One database on one server.
 pub(crate) struct MySql {
@@ -155,14 +156,15 @@ fn options(server: &DatabaseServer, door: Door) -> Result<MySqlConnectOptions, s
     if let Some(password) = password.filter(|password| !password.is_empty()) {
         options = options.password(password);
     }
-    if let Some(ca) = &server.tls.ca {
-        options = options.ssl_ca_from_pem(pem(ca)?);
+    let files = TlsFiles::of(&server.tls)?;
+    if let Some(authorities) = files.authorities {
+        options = options.ssl_ca_from_pem(authorities);
     }
-    if let Some(certificate) = &server.tls.certificate {
-        options = options.ssl_client_cert_from_pem(pem(certificate)?);
+    if let Some(certificate) = files.certificate {
+        options = options.ssl_client_cert_from_pem(certificate);
     }
-    if let Some(key) = &server.tls.key {
-        options = options.ssl_client_key_from_pem(pem(key)?);
+    if let Some(key) = files.key {
+        options = options.ssl_client_key_from_pem(key);
     }
     Ok(options)
 }

@@ -77,10 +77,16 @@ pub(crate) async fn run(global: &Global) -> Result<Exit, CliError> {
         .filter(|row| row.database.is_well() && row.transport.is_well())
         .count();
     let exit = Exit::of(rows.len(), well);
+    let errors: Vec<ErrorDocument> = rows
+        .iter()
+        .flat_map(|row| [&row.database.error, &row.transport.error])
+        .filter_map(Clone::clone)
+        .collect();
     match global.format {
         Format::Json => output::json(&Document { cells: rows })?,
         _ => output::text(&shown(&rows))?,
     }
+    output::report::hint(errors.iter(), global.verbose);
     Ok(exit)
 }
 

@@ -8,7 +8,7 @@ use crate::args::{Format, Global, Query};
 use crate::cloud::Cloud;
 use crate::exit::{CliError, Exit};
 use crate::output::lines::{Fields, Lines, object};
-use crate::output::report::{CellDocument, exit, note_missing, outcomes};
+use crate::output::report::{CellDocument, exit, note_failed, note_missing, outcomes};
 use crate::output::{self, progress::Progress, table};
 
 pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError> {
@@ -73,6 +73,8 @@ pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError>
     };
     if cells.iter().any(of_sql) {
         output::note("cellctl: a database refused the statement; -vv shows its own words");
+    } else {
+        note_failed(&cells, global.verbose);
     }
     Ok(exit(&cells))
 }

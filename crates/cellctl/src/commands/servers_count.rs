@@ -9,7 +9,7 @@ use crate::cloud::{Cloud, on_servers};
 use crate::commands::servers_filter::{filter, list_error};
 use crate::exit::{CliError, Exit};
 use crate::output::lines::Lines;
-use crate::output::report::{CellDocument, exit, note_missing, outcomes};
+use crate::output::report::{CellDocument, exit, note_failed, note_missing, outcomes};
 use crate::output::{self, progress::Progress, table};
 
 /// `{"total","by_project","by_state","by_cell","cells","partial"}`; no total where a cell is missing.
@@ -103,6 +103,7 @@ pub(crate) async fn run(global: &Global, args: &ServersCount) -> Result<Exit, Cl
             note_missing(&document.cells);
         }
     }
+    note_failed(&document.cells, global.verbose);
     Ok(exit(&document.cells))
 }
 

@@ -12,7 +12,7 @@ use crate::commands::servers_filter::{filter, list_error};
 use crate::commands::servers_pages;
 use crate::exit::{CliError, Exit};
 use crate::output::lines::{Fields, Lines};
-use crate::output::report::{CellDocument, exit, millis, note_missing, note_unreadable, outcomes};
+use crate::output::report::{CellDocument, exit, millis, note_failed, note_missing, outcomes};
 use crate::output::{self, progress::Progress, table};
 
 /// One listing, in the shape of the contract.
@@ -86,7 +86,7 @@ pub(crate) async fn run(global: &Global, args: &ServersList) -> Result<Exit, Cli
             }
         }
     }
-    note_unreadable(&listing.cells);
+    note_failed(&listing.cells, global.verbose);
     Ok(exit(&listing.cells))
 }
 

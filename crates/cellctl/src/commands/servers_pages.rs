@@ -16,7 +16,7 @@ use crate::commands::servers_filter::list_error;
 use crate::commands::servers_list::{NAMES, ServerDocument, servers_table};
 use crate::exit::{CliError, Exit};
 use crate::output::lines::{Lines, object};
-use crate::output::report::{CellDocument, exit, note_missing, note_unreadable, outcomes};
+use crate::output::report::{CellDocument, exit, note_failed, note_missing, outcomes};
 use crate::output::{self, progress::Progress};
 
 pub(super) async fn run(
@@ -64,7 +64,7 @@ pub(super) async fn run(
         marker.map(|uuid| uuid.to_string()),
         written.load(Ordering::Relaxed),
     )?;
-    note_unreadable(&cells);
+    note_failed(&cells, global.verbose);
     let code = exit(&cells);
     Ok(match marker {
         // The time is over and the list is not.

@@ -122,17 +122,26 @@ pub(crate) fn note_missing(cells: &[CellDocument]) {
     }
 }
 
-/// One line to stderr where a cell has rows that nobody can read: they are an operator's to mend, in the database.
-pub(crate) fn note_unreadable(cells: &[CellDocument]) {
-    let unreadable = |cell: &CellDocument| {
-        let class = cell.error.as_ref().map(|error| error.class);
-        class == Some(ErrorClass::Decode.as_str())
-    };
-    if cells.iter().any(unreadable) {
-        super::note(
-            "cellctl: a cell's answer could not be read; -vv names the row and what is wrong with it",
-        );
+/// One line to stderr where a cell failed: how to learn more than its class. `verbose` is how much was logged already.
+pub(crate) fn note_failed(cells: &[CellDocument], verbose: u8) {
+    hint(cells.iter().filter_map(|cell| cell.error.as_ref()), verbose);
+}
+
+/// The same for these errors. Those without an id say all there is to say.
+pub(crate) fn hint<'e>(errors: impl Iterator<Item = &'e ErrorDocument>, verbose: u8) {
+    let logged = errors.filter(|error| error.id.is_some());
+    let classes: Vec<&str> = logged.map(|error| error.class).collect();
+    if classes.is_empty() || verbose > 1 {
+        return;
     }
+    // Rows are somebody's to mend in a database, settings on this host.
+    super::note(if classes.contains(&ErrorClass::Decode.as_str()) {
+        "cellctl: an answer could not be read; -vv names the row and what is wrong with it"
+    } else if classes.contains(&ErrorClass::Configuration.as_str()) {
+        "cellctl: something on this host cannot be used, or is not allowed; -vv says what"
+    } else {
+        "cellctl: -vv shows what failed, in the servers' own words"
+    });
 }
 
 /// How a command ends that asked these cells.

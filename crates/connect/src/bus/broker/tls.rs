@@ -44,10 +44,10 @@ impl Tls {
         match (&self.certificate, &self.key) {
             (None, None) => Ok(builder.with_no_client_auth()),
             (Some(certificate), Some(key)) => {
-                let key = PrivateKeyDer::from_pem_file(key).map_err(broken)?;
+                let of_key = PrivateKeyDer::from_pem_file(key).map_err(|e| useless(key, e))?;
                 builder
-                    .with_client_auth_cert(certificates(certificate)?, key)
-                    .map_err(broken)
+                    .with_client_auth_cert(certificates(certificate)?, of_key)
+                    .map_err(|error| useless(key, error))
             }
             _ => Err(broken(
                 "a client certificate needs its key, and a key its certificate",
@@ -60,7 +60,7 @@ impl Tls {
         match &self.ca {
             Some(ca) => {
                 for certificate in certificates(ca)? {
-                    roots.add(certificate).map_err(broken)?;
+                    roots.add(certificate).map_err(|error| useless(ca, error))?;
                 }
             }
             None => {
@@ -75,8 +75,14 @@ impl Tls {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CellError> {
-    let read = CertificateDer::pem_file_iter(file).map_err(broken)?;
-    read.collect::<Result<_, _>>().map_err(broken)
+    let read = CertificateDer::pem_file_iter(file).map_err(|error| useless(file, error))?;
+    read.collect::<Result<_, _>>()
+        .map_err(|error| useless(file, error))
+}
+
+fn useless(file: &Path, why: impl std::fmt::Display) -> CellError {
+    let shown = file.display();
+    broken(format!("the TLS file {shown} cannot be used: {why}"))
 }
 
 fn broken(why: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CellError {

@@ -47,6 +47,14 @@ async fn sighup_makes_a_running_process_see_a_changed_mapping() {
     let now = now["cells"][2]["revision"].as_str().unwrap().to_owned();
     assert!(reason.ends_with(&now), "{reason}, and now it is {now}");
 
+    // A cell that has another name is told of by it.
+    let sql = "UPDATE cell_mappings SET name = 'second' WHERE name = 'cell2'";
+    cloud.change_api(sql).await;
+    watch.signal("HUP");
+    let renamed = watch.document(is("mapping/change", "second"));
+    let reason = renamed["reason"].as_str().unwrap();
+    assert!(reason.starts_with("its name, or whether"), "{reason}");
+
     // And once more: the process goes on.
     move_bus(&cloud, "cell1").await;
     watch.signal("HUP");

@@ -106,7 +106,7 @@ pub enum ProblemKind {
     #[error("an SQLite database in memory cannot be shared")]
     InMemory,
     /// An option that could redirect or weaken the connection.
-    #[error("option{0} could redirect or weaken the connection")]
+    #[error("option{0} could redirect or weaken the connection{hint}", hint = .0.taken())]
     ForbiddenOption(Word),
     /// An option nobody here knows.
     #[error("unknown option{0}")]
@@ -160,6 +160,18 @@ impl Word {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"_-+.".contains(&b));
         Self(plain.then(|| text.to_owned()))
+    }
+
+    /// Of an option that is forbidden with most of its values, the one that is taken.
+    fn taken(&self) -> &'static str {
+        match self.0.as_deref() {
+            Some("sslmode") => "; only `verify-full` is taken",
+            Some("ssl_mode") => "; only `VERIFY_IDENTITY` is taken",
+            Some("ssl_verify_cert" | "ssl_verify_identity" | "ssl_check_hostname") => {
+                "; only `true` is taken"
+            }
+            _ => "",
+        }
     }
 }
 

@@ -100,18 +100,20 @@ impl<C: CellConnector> Cells<C> {
         let keeper = &self.0.keeper;
         for (id, old) in &before.entries {
             let from = old.mapping.revision();
-            let (kind, why) = match after.entries.get(id) {
+            let (label, kind, why) = match after.entries.get(id) {
                 Some(new) if Arc::ptr_eq(new, old) => continue,
                 Some(new) => {
                     let to = new.mapping.revision();
-                    (CacheEventKind::Changed { from, to }, CloseReason::Changed)
+                    let kind = CacheEventKind::Changed { from, to };
+                    // By the name that it has now.
+                    (new.mapping.label(), kind, CloseReason::Changed)
                 }
                 None => {
                     let kind = CacheEventKind::Removed { revision: from };
-                    (kind, CloseReason::Removed)
+                    (old.mapping.label(), kind, CloseReason::Removed)
                 }
             };
-            keeper.journal.note(Some(old.mapping.label()), kind);
+            keeper.journal.note(Some(label), kind);
             old.close(keeper, why);
         }
         for mapping in after.snapshot.mappings() {

@@ -190,6 +190,9 @@ impl CacheEventKind {
             Self::Added { revision } | Self::Removed { revision } | Self::Opened { revision } => {
                 Some(format!("revision {revision}"))
             }
+            Self::Changed { from, to } if from == to => Some(format!(
+                "its name, or whether it is disabled; revision {to} stays"
+            )),
             Self::Changed { from, to } => Some(format!("revision {from} to {to}")),
             Self::OpenFailed { class, failures } => Some(format!("{class}, {failures} in a row")),
             Self::Retired { why, holders } => Some(format!("{}, {holders} holders", why.as_str())),

@@ -398,7 +398,7 @@ mod tests {
             ("postgresql://nova@ok/nova?host=evil", "could redirect"),
             (
                 "postgresql://nova@ok/nova?sslmode=disable",
-                "could redirect",
+                "could redirect or weaken the connection; only `verify-full` is taken",
             ),
             ("mysql://nova@ok/nova?socket=/tmp/s", "could redirect"),
             ("sqlite:///x.sqlite?mode=rwc", "could redirect"),

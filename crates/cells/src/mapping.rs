@@ -74,16 +74,17 @@ impl CellMapping {
             });
         }
         problems.extend(name_problem(raw.name.as_deref()));
-        let stored = location(
+        let place = location(
             Field::Database,
             raw.database_connection.as_ref(),
             defaults.database.as_ref(),
             DatabaseLocation::parse,
             &mut problems,
         );
-        let database = stored
-            .clone()
-            .and_then(|place| defaults.complete(place, &mut problems));
+        // Nearly always there is nothing to add, and nothing is kept twice.
+        let adds = defaults.database_parameters.is_some();
+        let stored = place.as_ref().filter(|_| adds).cloned();
+        let database = place.and_then(|place| defaults.complete(place, &mut problems));
         let transport = location(
             Field::Transport,
             raw.transport_url.as_ref(),
@@ -123,7 +124,7 @@ impl CellMapping {
             id,
             database_identity: database.identity().into(),
             bus_identity,
-            stored: stored.filter(|_| defaults.database_parameters.is_some()),
+            stored,
             label: CellLabel::of_row(&raw.uuid.to_ascii_lowercase(), raw.name.as_deref()),
             database,
             transport,

@@ -1,6 +1,8 @@
 //! The options of a transport URL's query, which are those of `[oslo_messaging_rabbit]`: which mean something here, which mean
 //! nothing, and which are refused. A URL's own word wins over the host's, as in oslo.messaging (nova-facts 7.7).
 
+use std::sync::Arc;
+
 use crate::problem::{InvalidUrl, ProblemKind, Word};
 
 /// Options that mean something here.
@@ -37,7 +39,7 @@ const IDLE: [&str; 12] = [
 /// What this host's nova.conf says in `[oslo_messaging_rabbit]`: it holds for every RabbitMQ whose URL does not say
 /// otherwise, whichever cell's it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct BrokerOptions(Vec<(String, String)>);
+pub struct BrokerOptions(Arc<[(String, String)]>);
 
 impl BrokerOptions {
     /// The options that mean something here. Others of that section need not be read.
@@ -55,7 +57,7 @@ impl BrokerOptions {
             .filter_map(|(key, value)| refused(key, value))
             .collect();
         match problems.is_empty() {
-            true => Ok(Self(options)),
+            true => Ok(Self(options.into())),
             false => Err(InvalidUrl::new(problems)),
         }
     }

@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
 use cells::SecretText;
 
@@ -162,24 +161,6 @@ impl OsloConf {
     }
 }
 
-/// The files that a path of `--nova-conf` stands for: itself, or for a folder, as oslo.config's `--config-dir` has it, those in
-/// it that are called `*.conf`, by their names.
-pub(crate) fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(path)? {
-        let name = entry?.file_name();
-        let hidden = name.as_encoded_bytes().starts_with(b".");
-        if !hidden && name.as_encoded_bytes().ends_with(b".conf") {
-            files.push(path.join(name));
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
 /// References that one value follows, those of what they name counted: more is a circle, or as good as one.
 const MAX_REFERENCES: usize = 64;
 
@@ -322,25 +303,6 @@ mod tests {
         }
         assert_eq!(get("oslo_messaging_rabbit", "ssl"), None);
         assert_eq!(get("DEFAULT", "auth_url"), None);
-    }
-
-    #[test]
-    fn a_folder_stands_for_its_conf_files_by_name() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["20-b.conf", "10-a.conf", "c.txt", ".hidden.conf"] {
-            std::fs::write(folder.path().join(name), "").unwrap();
-        }
-        let names = |path: &Path| -> Vec<PathBuf> {
-            let files = files(path).unwrap();
-            let name = |file: &PathBuf| file.strip_prefix(folder.path()).unwrap().to_owned();
-            files.iter().map(name).collect()
-        };
-        assert_eq!(
-            names(folder.path()),
-            ["10-a.conf", "20-b.conf"].map(PathBuf::from)
-        );
-        let file = folder.path().join("c.txt");
-        assert_eq!(names(&file), [PathBuf::from("c.txt")]);
     }
 
     #[test]

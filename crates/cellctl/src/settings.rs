@@ -1,10 +1,12 @@
 //! What the options, the environment and nova.conf say: which cloud, and what this host has for all of its mappings.
 
+use std::path::{Path, PathBuf};
+
 use cells::{BrokerOptions, DatabaseLocation, InvalidUrl, SecretText, UrlDefaults};
 
 use crate::args::Global;
 use crate::exit::CliError;
-use crate::oslo_conf::{OsloConf, files};
+use crate::oslo_conf::OsloConf;
 
 /// What the configuration says.
 pub(crate) struct Settings {
@@ -54,7 +56,7 @@ fn read(global: &Global) -> Result<OsloConf, CliError> {
     let mut conf = OsloConf::default();
     conf.take_environment(std::env::vars_os());
     for path in &global.nova_conf {
-        let unread = |path: &std::path::Path, error| {
+        let unread = |path: &Path, error| {
             CliError::usage(format_args!("reading {}: {error}", path.display()))
         };
         for file in files(path).map_err(|error| unread(path, error))? {
@@ -64,6 +66,24 @@ fn read(global: &Global) -> Result<OsloConf, CliError> {
         }
     }
     Ok(conf)
+}
+
+/// The files that a path of `--nova-conf` stands for: itself, or for a folder, as oslo.config's `--config-dir` has it, those in
+/// it that are called `*.conf`, by their names.
+fn files(path: &Path) -> std::io::Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path)? {
+        let name = entry?.file_name();
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        if !hidden && name.as_encoded_bytes().ends_with(b".conf") {
+            files.push(path.join(name));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn place(
@@ -82,4 +102,28 @@ fn nowhere(global: &Global) -> CliError {
         true => "which cloud? Give --nova-conf FILE, --api-db URL or CELLCTL_API_DB",
         false => "no [api_database]connection in the given configuration; add it or give --api-db",
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_for_its_conf_files_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["20-b.conf", "10-a.conf", "c.txt", ".hidden.conf"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let names = |path: &Path| -> Vec<PathBuf> {
+            let files = files(path).unwrap();
+            let name = |file: &PathBuf| file.strip_prefix(folder.path()).unwrap().to_owned();
+            files.iter().map(name).collect()
+        };
+        assert_eq!(
+            names(folder.path()),
+            ["10-a.conf", "20-b.conf"].map(PathBuf::from)
+        );
+        let file = folder.path().join("c.txt");
+        assert_eq!(names(&file), [PathBuf::from("c.txt")]);
+    }
 }

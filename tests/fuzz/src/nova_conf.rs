@@ -10,6 +10,8 @@ use oslo_conf::OsloConf;
 const ASKED: &[(&str, &str)] = &[
     ("api_database", "connection"),
     ("database", "connection"),
+    ("database", "connection_parameters"),
+    ("oslo_messaging_rabbit", "ssl"),
     ("DEFAULT", "transport_url"),
 ];
 
@@ -43,4 +45,11 @@ pub(crate) fn run(data: &[u8]) {
     // The same file given twice says the same.
     assert_eq!(conf.merge(text), Ok(()));
     assert_eq!(values(&conf), first);
+    // The environment wins, and is read as the file is.
+    let variable = ("OS_DATABASE__CONNECTION".into(), text.into());
+    conf.take_environment([variable]);
+    match conf.get("database", "connection") {
+        Ok(value) => assert!(value.is_none_or(|value| !value.expose().is_empty())),
+        Err(error) => check_error(&error, text.len()),
+    }
 }

@@ -7,6 +7,7 @@ mod canonical;
 mod database;
 mod database_option;
 mod host;
+mod parameters;
 mod text;
 mod transport;
 mod transport_option;

@@ -84,7 +84,7 @@ pub(super) fn value<'o>(options: &'o [(String, String)], name: &str) -> Option<&
 pub(super) fn refused(key: &str, value: &str) -> Option<ProblemKind> {
     let one_of = |words: &[&str]| {
         let is = |word: &&str| value.eq_ignore_ascii_case(word);
-        (!words.iter().any(|word| is(word))).then(|| ProblemKind::BadOption(Word::of(key)))
+        (!words.iter().any(is)).then(|| ProblemKind::BadOption(Word::of(key)))
     };
     match key {
         // A word that is neither must not be taken for *no*: the connection would be plain text.

@@ -105,6 +105,38 @@ async fn a_hung_cell_times_out_alone_and_within_the_budget() {
 }
 
 #[tokio::test]
+async fn a_cell_whose_server_takes_connections_and_says_nothing_is_late_while_connecting() {
+    let cloud = TestCloud::usual().await;
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = silent.local_addr().unwrap().port();
+    for (executor, scheme) in [("async", "mysql"), ("thread", "postgresql")] {
+        let url = format!("{scheme}://nova:secret@127.0.0.1:{port}/nova");
+        cloud
+            .change_api(&format!(
+                "UPDATE cell_mappings SET database_connection = '{url}' WHERE name = 'cell2'"
+            ))
+            .await;
+        let listed = [
+            "--executor",
+            executor,
+            "--timeout",
+            "0.5",
+            "servers",
+            "list",
+        ];
+        let ended = cloud.run(&listed);
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        let told = |line: &&str| line.contains("cell2") && line.contains("timed_out");
+        let line = ended.stdout.lines().find(told).unwrap_or_default();
+        assert!(line.contains("connecting"), "{executor}: {ended:?}");
+        let queried = ["--timeout", "0.5", "query", "--sql", "SELECT 1"];
+        let ended = cloud.run(&queried);
+        let line = ended.stdout.lines().find(told).unwrap_or_default();
+        assert!(line.contains("connecting"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cell_whose_mapping_is_broken_is_rejected_and_the_others_are_served() {
     let cloud = TestCloud::usual().await;
     let broken = &cloud.cloud.cells()[3];

@@ -55,7 +55,8 @@ pub use connector::NovaConnector;
 #[doc(hidden)]
 pub use database::Checkouts;
 pub use database::{
-    AdHocRefused, CellDb, DbSession, Holder, Record, RowStream, classify, is_zero_time,
+    AdHocRefused, CellDb, ConnectionWait, DbSession, Holder, Record, RowStream, classify,
+    is_zero_time,
 };
 pub use nova_api::{InstanceMapping, NovaApi, NovaApiError};
 pub use options::{ConnectorOptions, QueueProfile, Queues};

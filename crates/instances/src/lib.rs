@@ -38,6 +38,8 @@ mod server;
 pub mod entity;
 mod sql;
 
+mod session;
+
 mod cursor;
 
 mod list;
@@ -53,6 +55,7 @@ pub use query::{
     UnknownStatus,
 };
 pub use server::Server;
+pub use session::reading;
 pub use sql::TextOrder;
 
 /// The README's example, compiled and kept true.

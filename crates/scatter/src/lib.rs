@@ -73,4 +73,4 @@ pub use require::{Incomplete, Need};
 pub use scatter::Scatter;
 pub use stats::{CellStats, Histogram, ScatterStats};
 pub use stream::ScatterStream;
-pub use task::CellTask;
+pub use task::{CellTask, TaskStages};

@@ -100,7 +100,7 @@ impl<B: Books> Seat<B> {
             && deadline.remaining_at(self.books().now()) <= rounding;
         match cut_short {
             true => Outcome::TimedOut(TimedOut {
-                stage: Stage::Running,
+                stage: self.books().stage_of(self.at()).unwrap_or(Stage::Running),
                 progress: Progress::Ended,
             }),
             false => Outcome::Failed(failure),

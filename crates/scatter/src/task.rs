@@ -68,6 +68,40 @@ impl<C: CellConnector> CellTask<C> {
     pub fn connected(&self) {
         self.ledger.enter(self.at, Stage::Running);
     }
+
+    /// To say the same from where the task is not at hand: within whatever connects.
+    #[must_use]
+    pub fn stages(&self) -> TaskStages {
+        TaskStages {
+            ledger: Arc::clone(&self.ledger),
+            at: self.at,
+        }
+    }
+}
+
+/// What a task says of itself while its work runs; see [`CellTask::stages`]. Said after its end, nothing comes of it.
+#[derive(Clone)]
+pub struct TaskStages {
+    ledger: Arc<dyn Watch>,
+    at: usize,
+}
+
+impl TaskStages {
+    /// The work connects now.
+    pub fn connecting(&self) {
+        self.ledger.enter(self.at, Stage::Connecting);
+    }
+
+    /// The work has connected and goes on.
+    pub fn connected(&self) {
+        self.ledger.enter(self.at, Stage::Running);
+    }
+}
+
+impl fmt::Debug for TaskStages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskStages").finish_non_exhaustive()
+    }
 }
 
 impl<C: CellConnector> fmt::Debug for CellTask<C> {

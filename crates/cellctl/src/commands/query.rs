@@ -24,7 +24,7 @@ pub(crate) async fn run(global: &Global, args: &Query) -> Result<Exit, CliError>
         .ask(&selection, move |task| {
             let sql = sql.clone();
             async move {
-                let session = task.cell().database().read_only(task.deadline());
+                let session = instances::reading(&task);
                 let records = session.ad_hoc(&sql).await?;
                 // No row brings their names, and a heading has them. Without them the answer is as complete.
                 let columns = match headed && records.is_empty() {

@@ -34,11 +34,7 @@ impl Checkouts {
     /// None in a benchmark.
     #[track_caller]
     pub fn once(&self, deadline: Deadline) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
-        let budget = Budget {
-            deadline,
-            access: Access::ReadOnly,
-            asked_at: Location::caller(),
-        };
+        let budget = Budget::unobserved(deadline, Access::ReadOnly, Location::caller());
         async move {
             let held = self.0.check_out(budget).await?;
             held.settle(Ran::Ended(Ok(())), true, deadline).await

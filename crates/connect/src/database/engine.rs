@@ -10,6 +10,7 @@ use sea_orm::{DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement};
 
 use super::driver::{Access, Driver, leaves_no_trace};
 use super::holders::Holder;
+use super::observer::{ConnectionWait, Observer};
 use super::pool::{Pools, bounded};
 use super::stream::{RowStream, channel};
 
@@ -46,12 +47,35 @@ pub(crate) trait Engine: Send + Sync {
     async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr>;
 }
 
-/// By when, whether to write, and who asked.
-#[derive(Debug, Clone, Copy)]
+/// By when, whether to write, who asked, and who hears of it.
+#[derive(Debug, Clone)]
 pub(crate) struct Budget {
     pub(crate) deadline: Deadline,
     pub(crate) access: Access,
     pub(crate) asked_at: &'static Location<'static>,
+    pub(crate) observer: Option<Observer>,
+}
+
+impl Budget {
+    /// Of a session whose connections nobody observes.
+    pub(crate) fn unobserved(
+        deadline: Deadline,
+        access: Access,
+        asked_at: &'static Location<'static>,
+    ) -> Self {
+        Self {
+            deadline,
+            access,
+            asked_at,
+            observer: None,
+        }
+    }
+
+    pub(super) fn tell(&self, what: ConnectionWait) {
+        if let Some(observer) = &self.observer {
+            observer.tell(what);
+        }
+    }
 }
 
 /// Checks a connection out, runs one method of the driver on it within the budget, settles.
@@ -142,6 +166,7 @@ impl<D: Driver> Engine for Pools<D> {
     }
 
     async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr> {
+        let deadline = budget.deadline;
         let mut held = self
             .check_out(budget)
             .await
@@ -156,11 +181,11 @@ impl<D: Driver> Engine for Pools<D> {
                     biased;
                     // What is still held here is ended in the database.
                     () = batches.unwanted() => return,
-                    ran = bounded(&closed, budget.deadline, work) => ran,
+                    ran = bounded(&closed, deadline, work) => ran,
                 }
             };
             let trace = leaves_no_trace(&statement.sql);
-            let end = held.settle(ran, trace, budget.deadline).await;
+            let end = held.settle(ran, trace, deadline).await;
             batches.finish(end.map_err(|error| DbErr::Query(wrapped(error))));
         });
         Ok(stream)

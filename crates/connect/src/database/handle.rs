@@ -9,10 +9,8 @@ use cells::{CellError, CellMapping, DatabaseLocation, ErrorClass};
 use cells::{DatabaseServer, Leg};
 use context::Deadline;
 
-use super::classify::class_of_driver;
 use super::driver::Access;
 use super::engine::{Budget, Engine};
-use super::failure::Failure;
 use super::holders::Holder;
 #[cfg(feature = "_server")]
 use super::reach::Reach;
@@ -95,11 +93,7 @@ impl CellDb {
         access: Access,
         asked_at: &'static Location<'static>,
     ) -> DbSession {
-        let budget = Budget {
-            deadline,
-            access,
-            asked_at,
-        };
+        let budget = Budget::unobserved(deadline, access, asked_at);
         DbSession::new(Arc::clone(&self.engine), budget)
     }
 
@@ -123,32 +117,17 @@ impl CellDb {
         self.engine.close();
     }
 
-    /// Asks whether the database answers.
+    /// Asks whether the database answers; see [`DbSession::ping`].
     ///
     /// # Errors
-    /// A class that tells a database that is down ([`ErrorClass::Unreachable`], [`ErrorClass::Authentication`], …) from
-    /// one that is busy ([`ErrorClass::Overloaded`]: the pool is full, or another connection holds the lock) and one that
-    /// does not answer ([`ErrorClass::Timeout`]).
+    /// As there.
     ///
     /// # Cancel safety
     /// Nothing is changed.
     #[track_caller]
     pub fn ping(&self, deadline: Deadline) -> impl Future<Output = Result<(), CellError>> + Send {
-        let budget = Budget {
-            deadline,
-            access: Access::ReadOnly,
-            asked_at: Location::caller(),
-        };
-        let engine = Arc::clone(&self.engine);
-        async move {
-            engine.probe(budget).await.map_err(|error| {
-                let class = match Failure::inside(&error) {
-                    Some(Failure::Locked) => ErrorClass::Overloaded,
-                    _ => class_of_driver(&error),
-                };
-                CellError::new(class, error)
-            })
-        }
+        let session = self.read_only(deadline);
+        async move { session.ping().await }
     }
 }
 

@@ -20,6 +20,7 @@ mod limit;
 mod logins;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod observer;
 mod pool;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -44,6 +45,7 @@ pub use bench::Checkouts;
 pub use classify::classify;
 pub use handle::CellDb;
 pub use holders::Holder;
+pub use observer::ConnectionWait;
 pub use session::DbSession;
 pub(crate) use shared::Shared;
 pub use stream::RowStream;

@@ -26,6 +26,7 @@ use super::holders::{Holder, Holders};
 use super::keeper::{Care, Keeper};
 use super::lately::Lately;
 use super::limit::for_at_most;
+use super::observer::ConnectionWait;
 use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
@@ -275,8 +276,13 @@ impl<D: Driver> Pools<D> {
             match poll_immediate(taking.as_mut()).await {
                 Some(taken) => (Some(taken), now),
                 None => {
+                    budget.tell(ConnectionWait::Begins);
                     let taken = Box::pin(timeout_at(end.into(), taking)).await.ok();
-                    (taken, lately.look())
+                    let now = lately.look();
+                    if !deadline.is_past_at(now.into_std()) {
+                        budget.tell(ConnectionWait::Over);
+                    }
+                    (taken, now)
                 }
             }
         };

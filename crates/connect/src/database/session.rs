@@ -5,10 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use cells::{CellError, ErrorClass};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, StreamTrait};
 
+use super::classify::class_of_driver;
 use super::driver::Access;
 use super::engine::{Budget, Engine};
+use super::failure::Failure;
+use super::observer::{ConnectionWait, Observer};
 use super::stream::RowStream;
 
 /// A cell's database within one budget; give it to SeaORM as the connection (`Entity::find().all(&session)`), or for a long
@@ -41,7 +45,35 @@ impl DbSession {
 
     /// The columns of a statement's rows, from the database and without running it.
     pub(super) async fn columns(&self, sql: &str) -> Result<Vec<String>, DbErr> {
-        self.engine.columns(self.budget, sql).await
+        self.engine.columns(self.budget.clone(), sql).await
+    }
+
+    /// The same session, with somebody who hears when a statement has to wait for a connection to be made or given back:
+    /// what asks a cell says with it where its time goes.
+    #[must_use]
+    pub fn observed(mut self, tell: impl Fn(ConnectionWait) + Send + Sync + 'static) -> Self {
+        self.budget.observer = Some(Observer::new(tell));
+        self
+    }
+
+    /// Asks whether the database answers.
+    ///
+    /// # Errors
+    /// A class that tells a database that is down ([`ErrorClass::Unreachable`], [`ErrorClass::Authentication`], …) from
+    /// one that is busy ([`ErrorClass::Overloaded`]: the pool is full, or another connection holds the lock) and one that
+    /// does not answer ([`ErrorClass::Timeout`]).
+    ///
+    /// # Cancel safety
+    /// Nothing is changed.
+    pub async fn ping(&self) -> Result<(), CellError> {
+        let answered = self.engine.probe(self.budget.clone()).await;
+        answered.map_err(|error| {
+            let class = match Failure::inside(&error) {
+                Some(Failure::Locked) => ErrorClass::Overloaded,
+                _ => class_of_driver(&error),
+            };
+            CellError::new(class, error)
+        })
     }
 
     /// By when everything on this session must be done.
@@ -67,19 +99,19 @@ impl ConnectionTrait for DbSession {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.engine.execute(self.budget, statement).await
+        self.engine.execute(self.budget.clone(), statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.engine.script(self.budget, sql).await
+        self.engine.script(self.budget.clone(), sql).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.engine.query_one(self.budget, statement).await
+        self.engine.query_one(self.budget.clone(), statement).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.engine.query_all(self.budget, statement).await
+        self.engine.query_all(self.budget.clone(), statement).await
     }
 }
 
@@ -95,6 +127,6 @@ impl StreamTrait for DbSession {
         &'a self,
         statement: Statement,
     ) -> Pin<Box<dyn Future<Output = Result<RowStream, DbErr>> + 'a + Send>> {
-        self.engine.stream(self.budget, statement)
+        self.engine.stream(self.budget.clone(), statement)
     }
 }

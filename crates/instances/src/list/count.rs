@@ -7,6 +7,7 @@ use connect::CellDb;
 use scatter::{AsyncExecutor, Incomplete, Missing, ScatterReport};
 
 use crate::query::{ScopedQuery, ServerFilter};
+use crate::session::reading;
 use crate::sql::fetch_count;
 
 use super::error::ListError;
@@ -124,7 +125,7 @@ where
         let work = move |task: scatter::CellTask<C>| {
             let query = Arc::clone(&query);
             async move {
-                let session = task.cell().database().read_only(task.deadline());
+                let session = reading(&task);
                 let rows = fetch_count(&session, &query).await?;
                 let tally = |(project_id, vm_state, servers)| Tally {
                     project_id,

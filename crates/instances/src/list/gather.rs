@@ -21,6 +21,7 @@ use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
 use crate::query::ScopedQuery;
 use crate::server::{Row, Server};
+use crate::session::reading;
 use crate::sql::{CellText, Range, TextOrder, TextRule, cell_text, fetch_page};
 
 use super::batch::{BatchStrategy, Part};
@@ -334,7 +335,7 @@ where
                 let (query, orders) = (Arc::clone(&query), Arc::clone(&orders));
                 let (agreed, pace) = (agreed.clone(), Arc::clone(&pace));
                 async move {
-                    let session = task.cell().database().read_only(task.deadline());
+                    let session = reading(&task);
                     let text = cell_text(&session, query.order(), text).await?;
                     if agreed.is_some_and(|agreed| agreed != text.rule) {
                         return Err(CellError::new(ErrorClass::Decode, OTHERWISE));

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::order::{Rank, SortValue};
 use crate::query::{Owner, ScopedQuery};
 use crate::server::{Row, Server};
+use crate::session::reading;
 use crate::sql::fetch_one;
 
 use super::error::{ListError, MissingCells};
@@ -97,7 +98,7 @@ where
         let work = move |task: scatter::CellTask<C>| {
             let query = Arc::clone(&query);
             async move {
-                let session = task.cell().database().read_only(task.deadline());
+                let session = reading(&task);
                 fetch_one(&session, task.cell().label(), &query, text).await
             }
         };

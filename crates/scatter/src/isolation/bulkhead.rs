@@ -10,6 +10,7 @@ use super::policy::{BulkheadPolicy, PermitClass};
 pub(super) type WaitId = u64;
 
 /// Small, because there is one for each cell and most have nobody waiting.
+#[repr(C)]
 pub(super) struct Bulkhead {
     classes: [Compartment; 3],
     limit: usize,

@@ -34,11 +34,12 @@ struct Inner {
     judges: Option<Arc<Mutex<Judges>>>,
 }
 
-/// One cell's permits, and who judges it.
+/// One cell's permits, and who judges it. What each work touches comes first, beside the count of those who hold it.
+#[repr(C)]
 struct Station {
-    cell: CellId,
     bulkhead: Mutex<Bulkhead>,
     judges: Option<Arc<Mutex<Judges>>>,
+    cell: CellId,
 }
 
 /// What looks at more than one cell.

@@ -17,11 +17,11 @@ fn pools(options: &ConnectorOptions) -> Arc<Pools<Doorkeeper>> {
 fn budget() -> Budget {
     // On the clock of the tests, which may be ahead.
     let end = Instant::now() + Duration::from_secs(60);
-    Budget {
-        deadline: Deadline::at(end.into_std()),
-        access: Access::ReadOnly,
-        asked_at: Location::caller(),
-    }
+    Budget::unobserved(
+        Deadline::at(end.into_std()),
+        Access::ReadOnly,
+        Location::caller(),
+    )
 }
 
 #[tokio::test]

@@ -3,14 +3,15 @@
 #![expect(clippy::expect_used, reason = "a step that fails is a test that fails")]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use cells::{CellError, ErrorClass};
 use nova_conformance::fakes::{FakeCloud, Gate, admin};
 use scatter::{
     BreakerPolicy, BulkheadPolicy, Effect, Isolation, IsolationPolicy, Outcome, OutcomeKind,
-    PermitClass, RetryPolicy, Scatter, ScatterReport, SkipReason, Stage, TokioExecutor,
+    PermitClass, Prober, ProberPolicy, RetryPolicy, Scatter, ScatterReport, SkipReason, Stage,
+    TokioExecutor,
 };
 use tokio::time::Instant;
 
@@ -180,6 +181,68 @@ async fn a_breaker_opens_after_a_probe_fails_fast_and_closes_over_trials() {
         );
     }
     assert_eq!(isolation.ejected(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_prober_opens_and_closes_breakers_with_nobody_asking() {
+    let policy = IsolationPolicy {
+        breaker: Some(BreakerPolicy::default()),
+        ..IsolationPolicy::default()
+    };
+    let (cloud, isolation) = (FakeCloud::of(4), Isolation::new(policy));
+    let well = Arc::new(AtomicBool::new(false));
+    let sick = |well: &Arc<AtomicBool>| {
+        let well = Arc::clone(well);
+        move |cell| match cell == 2 && !well.load(Ordering::SeqCst) {
+            true => Err(ErrorClass::Unreachable),
+            false => Ok(()),
+        }
+    };
+    let probes = Arc::new(AtomicUsize::new(0));
+    let answers = {
+        let (well, probes) = (Arc::clone(&well), Arc::clone(&probes));
+        move |_, _| {
+            let well = well.load(Ordering::SeqCst);
+            // The first one hangs, the second panics: both say that the cell cannot be used.
+            let nth = probes.fetch_add(1, Ordering::SeqCst);
+            async move {
+                match nth {
+                    0 => std::future::pending().await,
+                    1 => panic!("on purpose"),
+                    _ => well,
+                }
+            }
+        }
+    };
+    let prober = Prober::start(&isolation, ProberPolicy::default(), answers);
+    for _ in 0..5 {
+        let report = ending(&cloud, &isolation, Effect::Read, sick(&well)).await;
+        assert!(report.is_partial());
+    }
+    assert_eq!((isolation.ejected(), probes.load(Ordering::SeqCst)), (0, 0));
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    assert_eq!((isolation.ejected(), probes.load(Ordering::SeqCst)), (1, 1));
+    let report = ending(&cloud, &isolation, Effect::Read, sick(&well)).await;
+    let third = &report.into_cells()[2].outcome;
+    assert!(matches!(third, Outcome::Skipped(SkipReason::BreakerOpen)));
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!((isolation.ejected(), probes.load(Ordering::SeqCst)), (1, 2));
+    well.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    assert_eq!(probes.load(Ordering::SeqCst), 3);
+    for _ in 0..3 {
+        let report = ending(&cloud, &isolation, Effect::Read, sick(&well)).await;
+        assert!(!report.is_partial());
+    }
+    assert_eq!(isolation.ejected(), 0);
+    drop(prober);
+    well.store(false, Ordering::SeqCst);
+    for _ in 0..5 {
+        let report = ending(&cloud, &isolation, Effect::Read, sick(&well)).await;
+        assert!(report.is_partial());
+    }
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    assert_eq!(probes.load(Ordering::SeqCst), 3, "dropped, it has stopped");
 }
 
 #[tokio::test(start_paused = true)]

@@ -212,8 +212,10 @@ async fn refusals_and_changes_are_in_the_journal_before_any_cell_is_asked() {
     let isolation = Isolation::new(IsolationPolicy::default());
     let journal = AuditJournal::new(vec![Arc::clone(&notes) as Arc<dyn AuditSink>])
         .fail_mode(AuditClass::Other, FailMode::Closed);
+    let stats = ScatterStats::default();
     let operations = Operations::new(cloud.cells.clone(), registry, isolation, |_, _| true)
-        .journal(Arc::new(journal));
+        .journal(Arc::new(journal))
+        .stats(&stats);
     let executor = TokioExecutor::current().expect("a test has a runtime");
     let (request, all) = (admin(), Selection::All);
     let (reads, changes) = (Arc::new(V1), Arc::new(changes));
@@ -232,6 +234,8 @@ async fn refusals_and_changes_are_in_the_journal_before_any_cell_is_asked() {
     let refused = run(&changes, 1).await;
     assert!(matches!(refused, Err(Refused::NotAudited { .. })));
     assert!(run(&reads, 1).await.is_ok(), "reads are not audited");
+    // Three ran; what was refused asked no cell.
+    assert!(stats.read().iter().all(|cell| cell.run.count() == 3));
 }
 
 #[tokio::test(start_paused = true)]

@@ -55,7 +55,7 @@ pub use query::{
     UnknownStatus,
 };
 pub use server::Server;
-pub use session::reading;
+pub use session::{database_answers, reading};
 pub use sql::TextOrder;
 
 /// The README's example, compiled and kept true.

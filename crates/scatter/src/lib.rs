@@ -57,6 +57,8 @@ pub use isolation::{
     BreakerPolicy, BulkheadPolicy, Effect, Isolation, IsolationPolicy, PermitClass, Probe,
     RetryPolicy,
 };
+#[cfg(feature = "tokio")]
+pub use isolation::{Prober, ProberPolicy};
 pub use merge::{
     CellRows, MergePolicy, MergeSorted, Merged, MergedRow, MissingCells, RowSink, merge_sorted,
 };

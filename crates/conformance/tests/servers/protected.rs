@@ -8,8 +8,8 @@ use instances::{DownCells, ServerFilter, ServerQuery};
 use nova_conformance::CloudBuilder;
 use nova_conformance::fakes::Gate;
 use scatter::{
-    BulkheadPolicy, Isolation, IsolationPolicy, Outcome, OutcomeKind, PermitClass, Rejection,
-    Scatter, ScatterStats, TokioExecutor,
+    BreakerPolicy, BulkheadPolicy, Isolation, IsolationPolicy, Outcome, OutcomeKind, PermitClass,
+    Prober, ProberPolicy, Rejection, Scatter, ScatterStats, TokioExecutor,
 };
 use tokio::sync::Notify;
 
@@ -104,4 +104,39 @@ async fn every_cell_that_a_page_asked_is_in_the_figures() {
         let (kind, times) = cell.outcomes[0];
         assert!(kind == OutcomeKind::Answered && times >= 1 && cell.run.count() == times);
     }
+}
+
+#[tokio::test]
+async fn a_cell_whose_file_is_gone_is_left_alone_until_it_is_back() {
+    let world = World::of(CloudBuilder::new().servers(100)).await;
+    let ctx = admin();
+    let isolation = Isolation::new(IsolationPolicy {
+        breaker: Some(BreakerPolicy {
+            suspect_after: 1,
+            open_for: Duration::from_millis(20),
+            close_after: 1,
+            ..BreakerPolicy::default()
+        }),
+        ..IsolationPolicy::default()
+    });
+    let policy = ProberPolicy {
+        every: Duration::from_millis(10),
+        ..ProberPolicy::default()
+    };
+    let answers = instances::database_answers(&ctx, &world.cells);
+    let _prober = Prober::start(&isolation, policy, answers);
+    let servers = world
+        .servers(&ctx)
+        .isolation(&isolation, PermitClass::Interactive);
+    let outcome = async || {
+        let query = ServerQuery::default();
+        let page = servers.list(&query, DownCells::Skip).await.unwrap();
+        page.cells[1].outcome.kind()
+    };
+    let file = world.cloud.cells()[1].path();
+    let aside = file.with_extension("aside");
+    std::fs::rename(file, &aside).unwrap();
+    while outcome().await != OutcomeKind::Skipped {}
+    std::fs::rename(&aside, file).unwrap();
+    while outcome().await != OutcomeKind::Answered {}
 }

@@ -5,6 +5,8 @@
 mod breaker;
 mod bulkhead;
 mod policy;
+#[cfg(feature = "tokio")]
+mod prober;
 mod retry;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
@@ -19,6 +21,9 @@ use self::retry::RetryBudget;
 use crate::executor::{Clock, Refusal};
 use crate::hash::CellMap;
 use crate::outcome::{Outcome, Rejection, SkipReason, Stage};
+
+#[cfg(feature = "tokio")]
+pub use self::prober::{Prober, ProberPolicy};
 
 pub use self::policy::{
     BreakerPolicy, BulkheadPolicy, Effect, IsolationPolicy, PermitClass, RetryPolicy,
@@ -75,7 +80,8 @@ impl Isolation {
     }
 
     /// Cells that should be probed now, and the right to probe them. None while somebody else does: there is one prober.
-    /// Probe them however the service checks a cell, and say with [`Probe::came_back`] what came of it.
+    /// Probe them however the service checks a cell, and say with [`Probe::came_back`] what came of it. A `Prober` does it
+    /// again and again.
     #[must_use]
     pub fn probe(&self, now: Instant) -> Option<Probe> {
         let mut judges = self.judges()?;

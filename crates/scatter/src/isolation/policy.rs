@@ -103,7 +103,8 @@ impl Default for BulkheadPolicy {
     }
 }
 
-/// When a cell is left alone for a while.
+/// When a cell is left alone for a while. Breakers open on a probe and on nothing else: turn them on together with a
+/// `Prober`.
 #[derive(Debug, Clone)]
 pub struct BreakerPolicy {
     /// Bad ends in a row that make a cell suspect: 5. A suspect cell is still asked; a probe decides.

@@ -13,6 +13,7 @@ use crate::executor::{AsyncExecutor, BlockingExecutor};
 use crate::isolation::{Effect, Isolation};
 use crate::report::ScatterReport;
 use crate::scatter::Scatter;
+use crate::stats::ScatterStats;
 use crate::task::CellTask;
 
 /// Why an operation was not run in any cell.
@@ -57,6 +58,7 @@ pub struct Operations<C: CellConnector> {
     policy: Policy,
     isolation: Isolation,
     journal: Arc<AuditJournal>,
+    stats: Option<ScatterStats>,
 }
 
 impl<C: CellConnector> Operations<C> {
@@ -73,6 +75,7 @@ impl<C: CellConnector> Operations<C> {
             policy: Box::new(policy),
             isolation,
             journal: Arc::new(AuditJournal::new(vec![Arc::new(TracingAudit)])),
+            stats: None,
         }
     }
 
@@ -80,6 +83,13 @@ impl<C: CellConnector> Operations<C> {
     #[must_use]
     pub fn journal(mut self, journal: Arc<AuditJournal>) -> Self {
         self.journal = journal;
+        self
+    }
+
+    /// Notes how long each cell lets each operation wait.
+    #[must_use]
+    pub fn stats(mut self, stats: &ScatterStats) -> Self {
+        self.stats = Some(stats.clone());
         self
     }
 
@@ -169,10 +179,13 @@ impl<C: CellConnector> Operations<C> {
             let kept = self.journal.record(&event);
             kept.map_err(|why| Refused::NotAudited { name, why })?;
         }
-        let scatter = Scatter::new(request, &self.cells, choices)
+        let mut scatter = Scatter::new(request, &self.cells, choices)
             .timeout(spec.limits.time)
             .isolation(&self.isolation, spec.class)
             .effect(spec.effect);
+        if let Some(stats) = &self.stats {
+            scatter = scatter.stats(stats);
+        }
         let run = Run {
             operation: Arc::clone(operation),
             input: Arc::new(input),

@@ -7,6 +7,8 @@ use std::sync::{Arc, PoisonError};
 use crate::allow::AllowList;
 use crate::cache::{CacheEntry, CacheEvent, CacheEventKind};
 use crate::cells::Cells;
+use context::TokenFingerprint;
+
 use crate::clock::millis;
 use crate::connector::CellConnector;
 use crate::id::CellId;
@@ -18,6 +20,8 @@ pub enum Invalidation {
     All,
     /// One cell.
     Cell(CellId),
+    /// One token, which was revoked: whatever believes it without asking. The cells themselves keep no tokens.
+    Token(TokenFingerprint),
 }
 
 /// What one round of upkeep did.
@@ -45,6 +49,7 @@ impl<C: CellConnector> Cells<C> {
                 keeper.journal.note(None, CacheEventKind::Invalidated);
                 closed
             }
+            Invalidation::Token(_) => 0,
             Invalidation::Cell(id) => view.entries.get(&id).map_or(0, |entry| {
                 let closed = usize::from(entry.invalidate(keeper));
                 let label = Some(entry.mapping.label());

@@ -13,6 +13,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use context::{RevokedTokens, TokenFingerprint};
 use metrics::{
     Counter, Gauge, GaugeFn, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit,
 };
@@ -108,6 +109,41 @@ fn replayed_forged_old_and_malformed_messages_do_nothing() {
     assert_eq!(post.cloud.last_event(), seen);
     post.cloud.place(1);
     assert_eq!(post.cloud.counts.opened(), opened);
+}
+
+#[test]
+fn revoked_tokens_are_told_to_who_listens_and_whatever_was_missed_puts_all_in_doubt() {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let mut post = Post::new();
+    post.gate = {
+        let heard = Arc::clone(&heard);
+        let hear = move |revoked| heard.lock().unwrap().push(revoked);
+        let clock = Arc::new(post.cloud.clock.clone());
+        InvalidationGate::new(post.key.clone(), GatePolicy::default(), clock).tokens(hear)
+    };
+    post.cloud.place(1);
+    post.cloud.refresh();
+    let opened = post.cloud.counts.opened();
+    // More than may be acted on of what costs a load.
+    for n in 0..100 {
+        let token = TokenFingerprint::of(&format!("token {n}"));
+        let revoked = Invalidation::Token(token);
+        let verdict = post.receive(&post.message(revoked));
+        assert_eq!(verdict, Verdict::Accepted(revoked));
+        let told = heard.lock().unwrap().pop();
+        assert_eq!(told, Some(RevokedTokens::One(token)));
+    }
+    assert!(
+        !post.cloud.cells.reload_due(),
+        "mappings have nothing to do with it"
+    );
+    post.cloud.place(1);
+    assert_eq!(post.cloud.counts.opened(), opened);
+    let _missed = post.message(ALL);
+    let last = Invalidation::Token(TokenFingerprint::of("the last"));
+    assert_eq!(post.receive(&post.message(last)), Verdict::AfterGap(last));
+    assert_eq!(*heard.lock().unwrap(), [RevokedTokens::Unknown]);
+    assert!(post.cloud.cells.reload_due());
 }
 
 #[test]

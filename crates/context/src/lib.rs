@@ -97,9 +97,9 @@ pub use read_deleted::{ReadDeleted, UnknownReadDeleted};
 pub use request::RequestContext;
 pub use role::{Role, Roles};
 pub use token::{
-    AuthToken, Credentials, GrantedToken, InvalidToken, RequestLine, TokenAccess, TokenFingerprint,
-    TokenGone, TokenKeeper, TokenOwner, TokenPolicy, TokenPurpose, TokenShape, TokenVerifier,
-    VerifiedToken, VerifyError,
+    AuthToken, Credentials, GrantedToken, InvalidToken, RequestLine, RevokedTokens, TokenAccess,
+    TokenFingerprint, TokenGone, TokenKeeper, TokenOwner, TokenPolicy, TokenPurpose, TokenShape,
+    TokenVerifier, VerifiedToken, VerifyError,
 };
 #[cfg(feature = "serde")]
 pub use wire::{

@@ -139,6 +139,15 @@ impl Cache {
         shard.bad.remove(key);
     }
 
+    /// Forgets everything.
+    pub(crate) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.good.clear();
+            shard.bad.clear();
+        }
+    }
+
     /// How many verdicts are kept: good, bad.
     pub(crate) fn len(&self) -> (usize, usize) {
         self.shards.iter().fold((0, 0), |(good, bad), shard| {

@@ -88,6 +88,11 @@ where
         self.table().aloft.remove(key);
     }
 
+    /// The same for every key.
+    pub(crate) fn ground_all(&self) {
+        self.table().aloft.clear();
+    }
+
     #[cfg(test)]
     fn aloft(&self) -> usize {
         self.table().aloft.len()

@@ -95,6 +95,12 @@ impl<K: Hash + Eq + Copy, V> Table<K, V> {
         }
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+        self.face.clear();
+        self.weight = 0;
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }

@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use context::{
-    AuthToken, CatalogRules, Deadline, GrantedToken, RequestLine, TokenAccess, TokenFingerprint,
-    TokenOwner, TokenVerifier, VerifiedToken, VerifyError,
+    AuthToken, CatalogRules, Deadline, GrantedToken, RequestLine, RevokedTokens, TokenAccess,
+    TokenFingerprint, TokenOwner, TokenVerifier, VerifiedToken, VerifyError,
 };
 use reqwest::StatusCode;
 use tokio::time::{Instant, timeout};
@@ -134,6 +134,19 @@ impl KeystoneVerifier {
     /// way is not remembered either.
     pub fn forget(&self, token: &AuthToken) {
         self.0.forget(&token.fingerprint());
+    }
+
+    /// Forgets what a peer says was revoked, or everything where nobody knows what was. Answers that are on their way are not
+    /// remembered either. What listens to peers is elsewhere: `cells::InvalidationGate::tokens`, for one.
+    pub fn hear(&self, revoked: RevokedTokens) {
+        match revoked {
+            RevokedTokens::One(token) => self.0.forget(&token),
+            RevokedTokens::Unknown => {
+                // In this order, as for one token.
+                self.0.flights.ground_all();
+                self.0.cache.clear();
+            }
+        }
     }
 
     /// Has Keystone revoke a token, then wipes it for every holder. A token that Keystone does not know is revoked.

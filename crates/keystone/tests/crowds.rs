@@ -6,7 +6,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
-use context::{Deadline, TokenVerifier as _, VerifyError};
+use context::{Deadline, RevokedTokens, TokenVerifier as _, VerifyError};
 use futures_util::future::join_all;
 use nova_keystone::{KeystoneError, KeystoneVerifier};
 use support::peer::{Peer, Reply};
@@ -164,6 +164,36 @@ async fn an_answer_on_its_way_is_not_remembered_after_forget() {
     assert_eq!(verifier.remembered(), (0, 0));
     verifier.verify(&token).await.unwrap();
     assert_eq!(peer.count("GET"), 2);
+}
+
+#[tokio::test]
+async fn what_peers_say_was_revoked_is_asked_again_and_everything_where_they_may_have_been_missed()
+{
+    let gate = Arc::new(Semaphore::new(0));
+    let (peer, verifier) = keystone(Reply::When(gate.clone(), Box::new(Reply::good(HOUR)))).await;
+    let tokens = [made_up('u'), made_up('v')];
+    gate.add_permits(2);
+    for token in &tokens {
+        verifier.verify(token).await.unwrap();
+    }
+    assert_eq!(verifier.remembered().0, 2);
+    verifier.hear(RevokedTokens::One(tokens[0].fingerprint()));
+    verifier.verify(&tokens[1]).await.unwrap();
+    assert_eq!((verifier.remembered().0, peer.count("GET")), (1, 2));
+    // One answer is on its way when all are in doubt.
+    let asking = tokio::spawn({
+        let (verifier, token) = (verifier.clone(), tokens[0].clone());
+        async move { verifier.verify(&token).await.is_ok() }
+    });
+    until(|| peer.count("GET") == 3).await;
+    verifier.hear(RevokedTokens::Unknown);
+    gate.add_permits(3);
+    assert!(asking.await.unwrap());
+    assert_eq!(verifier.remembered(), (0, 0));
+    for token in &tokens {
+        verifier.verify(token).await.unwrap();
+    }
+    assert_eq!((verifier.remembered().0, peer.count("GET")), (2, 5));
 }
 
 #[tokio::test]

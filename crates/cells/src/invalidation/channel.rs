@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use context::Deadline;
+use context::{Deadline, RevokedTokens};
 
 use crate::cells::Cells;
 use crate::connector::CellConnector;
 use crate::error::CellError;
+use crate::upkeep::Invalidation;
 
 use super::gate::{InvalidationGate, Verdict};
 
@@ -63,19 +64,26 @@ impl Drop for Up {
 }
 
 impl<C: CellConnector> Cells<C> {
-    /// Judges one message and forgets what it names. Gives what it was; a [`refresh`](Self::refresh) is due where the
-    /// message was authentic and new.
+    /// Judges one message and forgets what it names, or has the gate's listener forget it. Gives what it was; a
+    /// [`refresh`](Self::refresh) is due where the message was authentic, new and not of a token.
     pub fn receive(&self, gate: &InvalidationGate, message: &[u8]) -> Verdict {
         let verdict = gate.judge(message);
         match verdict {
+            Verdict::Accepted(Invalidation::Token(token)) => {
+                gate.tell_of_tokens(RevokedTokens::One(token));
+            }
             Verdict::Accepted(what) => {
                 self.invalidate(what);
             }
             Verdict::AfterGap(what) => {
                 self.invalidate(what);
                 self.suspect();
+                gate.tell_of_tokens(RevokedTokens::Unknown);
             }
-            Verdict::TooMany => self.ask_for_reload(),
+            Verdict::TooMany => {
+                self.ask_for_reload();
+                gate.tell_of_tokens(RevokedTokens::Unknown);
+            }
             Verdict::Replayed | Verdict::OutOfDate | Verdict::Forged | Verdict::Malformed => {
                 tracing::debug!(verdict = verdict.as_str(), "invalidation not acted on");
             }
@@ -97,15 +105,18 @@ impl<C: CellConnector> Cells<C> {
     ) -> ChannelLost {
         let _up = Up::begin();
         self.suspect();
+        gate.tell_of_tokens(RevokedTokens::Unknown);
         self.reload(budget).await;
         loop {
             match channel.receive().await {
                 Ok(message) => match self.receive(gate, &message) {
+                    Verdict::Accepted(Invalidation::Token(_)) => {}
                     Verdict::Accepted(_) | Verdict::AfterGap(_) => self.reload(budget).await,
                     _ => {}
                 },
                 Err(lost) => {
                     self.suspect();
+                    gate.tell_of_tokens(RevokedTokens::Unknown);
                     self.reload(budget).await;
                     return lost;
                 }

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use context::RevokedTokens;
+
 use crate::clock::Clock;
 use crate::upkeep::Invalidation;
 
@@ -75,6 +77,8 @@ pub struct InvalidationGate {
     key: InvalidationKey,
     policy: GatePolicy,
     clock: Arc<dyn Clock>,
+    /// Who hears of revoked tokens.
+    tokens: Option<Box<dyn Fn(RevokedTokens) + Send + Sync>>,
     state: Mutex<State>,
 }
 
@@ -103,7 +107,23 @@ impl InvalidationGate {
             key,
             policy,
             clock,
+            tokens: None,
             state: Mutex::new(state),
+        }
+    }
+
+    /// Has whatever remembers tokens hear of those that were revoked, from [`Cells::receive`](crate::Cells::receive) and
+    /// [`Cells::follow`](crate::Cells::follow). Where messages were missed, or the channel was lost, it hears that all are in
+    /// doubt. Called from within both, so it must be quick.
+    #[must_use]
+    pub fn tokens(mut self, hear: impl Fn(RevokedTokens) + Send + Sync + 'static) -> Self {
+        self.tokens = Some(Box::new(hear));
+        self
+    }
+
+    pub(super) fn tell_of_tokens(&self, revoked: RevokedTokens) {
+        if let Some(hear) = &self.tokens {
+            hear(revoked);
         }
     }
 
@@ -146,7 +166,9 @@ impl InvalidationGate {
             sent,
         };
         state.senders.insert(message.sender, now);
-        if !state.take(self.clock.now(), &self.policy) {
+        // A token is forgotten in no time; the limit is there for what costs a load.
+        let is_token = matches!(message.what, Invalidation::Token(_));
+        if !is_token && !state.take(self.clock.now(), &self.policy) {
             return Verdict::TooMany;
         }
         let expected = known.map_or(1, |known| known.sequence.saturating_add(1));

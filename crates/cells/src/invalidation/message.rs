@@ -5,7 +5,7 @@
 //! sender <32 hex digits>          made when the sender starts
 //! sequence 5                      counts its messages from 1
 //! sent 1763769600
-//! what all                        or: what <uuid>
+//! what all                        or: what <uuid>, or: what token <SHA-256 in 64 hex digits>
 //! mac <64 hex digits>             over all lines above
 //! ```
 
@@ -14,6 +14,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use context::TokenFingerprint;
 use ring::hmac;
 use ring::rand::{SecureRandom, SystemRandom};
 use zeroize::Zeroizing;
@@ -130,6 +131,11 @@ impl InvalidationSender {
         match what {
             Invalidation::All => text.push_str("all\n"),
             Invalidation::Cell(id) => text.push_str(&format!("{id}\n")),
+            Invalidation::Token(token) => {
+                text.push_str("token ");
+                push_hex(&mut text, token.as_bytes());
+                text.push('\n');
+            }
         }
         let mac = hmac::sign(&self.key.hmac(), text.as_bytes());
         text.push_str("mac ");
@@ -175,7 +181,10 @@ fn parse(bytes: &[u8]) -> Result<(Message, &[u8], [u8; 32]), Malformed> {
         sent: date(lines.value("sent")?)?,
         what: match lines.value("what")? {
             "all" => Invalidation::All,
-            id => Invalidation::Cell(id.parse::<CellId>().map_err(|_| Malformed)?),
+            what => match what.strip_prefix("token ") {
+                Some(hash) => Invalidation::Token(TokenFingerprint::of_hash(*hex(hash)?)),
+                None => Invalidation::Cell(what.parse::<CellId>().map_err(|_| Malformed)?),
+            },
         },
     };
     let signed = lines.so_far();

@@ -9,9 +9,10 @@ use cells::{
     SecretText, SystemClock,
 };
 use connect::{Announcer, Caretaker, RedisPush};
-use context::Deadline;
+use context::{Deadline, RevokedTokens, TokenFingerprint};
 use nova_conformance::{Redis, ServerTls};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{LONG, Opening, Rows, caretaking, cells, id, place, seen_at, until};
 
@@ -80,6 +81,37 @@ async fn what_is_announced_is_seen_within_a_second_and_a_lost_redis_is_noticed_a
         seen_at(&cells, 1) == Some(place(1, 4))
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_token_that_is_revoked_somewhere_is_heard_of_everywhere_and_a_lost_channel_puts_all_in_doubt()
+ {
+    let mut redis = Redis::start().await.unwrap();
+    let key = InvalidationKey::generate().unwrap();
+    let (cells, announcer) = (
+        cells(&Rows::of(1), &Opening::default(), |_| {}),
+        Announcer::new(channel(&redis), key.clone()).unwrap(),
+    );
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let listening = gate(&key).tokens(move |revoked| tell.send(revoked).unwrap_or_default());
+    let _caretaker = Caretaker::start(&cells, caretaking()).follow(channel(&redis), listening);
+    heard(&announcer).await;
+    let token = TokenFingerprint::of("gAAAAAB-a-token-of-somebody");
+    let announced = announcer.announce(Invalidation::Token(token), soon());
+    assert_eq!(announced.await.unwrap(), 1);
+    let next = async |told: &mut UnboundedReceiver<RevokedTokens>, wanted| {
+        let found = async { while told.recv().await != Some(wanted) {} };
+        let found = tokio::time::timeout(Duration::from_secs(5), found).await;
+        assert!(found.is_ok(), "{wanted:?} was not heard of");
+    };
+    next(&mut told, RevokedTokens::One(token)).await;
+    assert!(told.is_empty());
+    redis.signal("KILL").unwrap();
+    next(&mut told, RevokedTokens::Unknown).await;
+    // What was announced while nobody could listen is in doubt once more when they can.
+    redis.restart().unwrap();
+    heard(&announcer).await;
+    next(&mut told, RevokedTokens::Unknown).await;
 }
 
 #[tokio::test]

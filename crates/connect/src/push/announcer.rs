@@ -1,4 +1,4 @@
-//! Announcing: the process that changed a mapping tells those that listen.
+//! Announcing: the process that changed a mapping, or revoked a token, tells those that listen.
 
 use std::time::SystemTime;
 
@@ -30,7 +30,8 @@ impl Announcer {
     /// the change is committed: who hears it loads at once.
     ///
     /// # Errors
-    /// [`CellError`] where Redis did not take it by the deadline. Listeners then see the change at their next periodic load.
+    /// [`CellError`] where Redis did not take it by the deadline. Listeners then see the change at their next periodic load, and
+    /// believe a token for as long as they remember it.
     ///
     /// # Cancel safety
     /// May have been announced or not. Announcing twice does no harm.

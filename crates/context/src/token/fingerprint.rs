@@ -53,6 +53,12 @@ impl TokenFingerprint {
         Self(sha256(text.as_bytes()))
     }
 
+    /// Of a token that only a peer has seen, by its hash.
+    #[must_use]
+    pub fn of_hash(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+
     /// The hash, for a cache's key.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {

@@ -14,6 +14,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
+use crate::output::note;
+
 /// How long what runs on servers may take to end.
 const ENDING: Duration = Duration::from_secs(1);
 
@@ -55,8 +57,10 @@ pub(crate) async fn unless_interrupted<T>(
             Ok(interrupted) = told => Err(interrupted),
         }
     };
-    if done.is_err() {
-        settled().await;
+    if done.is_err() && !settled().await {
+        note(
+            "cellctl: interrupted; statements may go on until the limit that their servers were told",
+        );
     }
     watch.abort();
     Ok(done)
@@ -73,8 +77,8 @@ async fn watch(mut signals: Signals, tell: oneshot::Sender<Interrupted>) {
     std::process::exit(interrupted.status.into())
 }
 
-/// Waits until nothing is left to be done on this runtime but what listens to signals.
-async fn settled() {
+/// Waits until nothing is left to be done on this runtime but what listens to signals; whether it came to that.
+async fn settled() -> bool {
     let until = Instant::now() + ENDING;
     let tasks = Handle::current().metrics();
     let mut looks = 0;
@@ -85,6 +89,7 @@ async fn settled() {
             _ => 0,
         };
     }
+    looks == LOOKS
 }
 
 struct Signals(Vec<(Signal, Interrupted)>);

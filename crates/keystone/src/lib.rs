@@ -39,7 +39,7 @@
 //! | Nova's | here |
 //! | --- | --- |
 //! | `GET /v3/auth/tokens` with the service's token, 200 / 404 (8.1) | same; a 200 whose token has ended by this clock is refused, as there |
-//! | cache of 300 s by the token's hash, good and bad alike (8.1) | hardened: SHA-256; 60 s good and never past the token's end, 10 s bad; good and bad bounded apart, the good ones in bytes, too; single-flight; `forget`, `revoke` |
+//! | cache of 300 s by the token's hash, good and bad alike (8.1) | hardened: SHA-256; 60 s good and never past the token's end, 10 s bad; good and bad bounded apart, the good ones in bytes, too; single-flight; `forget`, `revoke`; what peers announce as revoked is forgotten (`hear`) |
 //! | own token refused: one retry **without** `allow_expired` (8.1, W-28) | hardened: the very same question once more with a new token, then "unavailable"; a fresh token that is refused holds further attempts off |
 //! | 403 of the service's own roles | hardened: "unavailable", blamed on the service user; nothing remembered |
 //! | Keystone unreachable: 503 (8.1) | same ([`VerifyError::Unavailable`](context::VerifyError)), within a budget; delay mode left out |

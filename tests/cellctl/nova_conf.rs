@@ -1,40 +1,13 @@
 //! A host's nova.conf, folders of them and the environment, as oslo.config reads them: where the cloud is, and how connections
 //! are made on this host.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use conformance::{MariaDb, RabbitMq, ServerTls};
 use nova_tests::{Cellctl, Ended};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use serde_json::{Value, json};
 
 use crate::cloud::{NAMES, RealCloud, TestCloud};
-
-/// An authority of its own, `ca.pem`, and a certificate by it for 127.0.0.1.
-fn certificates(folder: &Path) -> ServerTls {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let name = DnType::CommonName;
-    authority.distinguished_name.push(name, "an authority");
-    let certificate = authority.self_signed(&authority_key).unwrap();
-    std::fs::write(folder.join("ca.pem"), certificate.pem()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
-    let tls = ServerTls {
-        certificate: folder.join("server.pem"),
-        key: folder.join("server.key"),
-    };
-    std::fs::write(&tls.certificate, certificate.pem()).unwrap();
-    std::fs::write(&tls.key, key.serialize_pem()).unwrap();
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    tls
-}
 
 /// The command with a nova.conf of this text.
 fn with_conf(folder: &Path, text: &str, words: &[&str]) -> Cellctl {
@@ -58,7 +31,7 @@ fn transport(ended: &Ended, cell: usize) -> (Value, Value) {
 async fn a_host_that_speaks_tls_with_its_servers_does_so_with_those_of_cells() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
-    let tls = certificates(folder);
+    let tls = ServerTls::issued(folder, &["127.0.0.1"]).unwrap();
     let broker = RabbitMq::start_with(&[], Some(tls.clone())).await.unwrap();
     let server = MariaDb::start_with(&NAMES, Some(tls)).await.unwrap();
     let cloud = RealCloud::of_mariadb(server).await;

@@ -10,9 +10,9 @@ use super::error::ServerError;
 use super::guarded::{Daemon, Guarded};
 use super::packages::need;
 use super::setup::{
-    Ids, PASSWORD, PASSWORD_IN_URL, SMALL_DISK, ServerTls, USER, Wanted, blocking, copied,
-    free_port, run,
+    Ids, PASSWORD, PASSWORD_IN_URL, SMALL_DISK, USER, Wanted, blocking, copied, free_port, run,
 };
+use super::tls::ServerTls;
 
 /// A running MariaDB with the given databases, stopped when dropped.
 #[derive(Debug)]

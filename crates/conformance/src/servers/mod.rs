@@ -18,6 +18,7 @@ mod rabbitmq;
 mod redis;
 mod sentinels;
 mod setup;
+mod tls;
 
 pub use error::ServerError;
 pub use existing::{Available, Existing};
@@ -26,4 +27,5 @@ pub use postgres::Postgres;
 pub use rabbitmq::RabbitMq;
 pub use redis::Redis;
 pub use sentinels::RedisSentinels;
-pub use setup::{PASSWORD, ServerTls, USER};
+pub use setup::{PASSWORD, USER};
+pub use tls::ServerTls;

@@ -12,7 +12,8 @@ use cells::SecretText;
 use super::error::ServerError;
 use super::guarded::{Daemon, Guarded};
 use super::packages::need;
-use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, ServerTls, USER, blocking, free_port, run};
+use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, USER, blocking, free_port, run};
+use super::tls::ServerTls;
 
 /// A running RabbitMQ with the given virtual hosts, stopped when dropped. [`USER`](super::USER) may do everything in them.
 #[derive(Debug)]

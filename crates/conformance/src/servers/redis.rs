@@ -7,7 +7,8 @@ use cells::SecretText;
 use super::error::ServerError;
 use super::guarded::{Daemon, Guarded};
 use super::packages::need;
-use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, ServerTls, USER, blocking, free_port};
+use super::setup::{Ids, PASSWORD, PASSWORD_IN_URL, USER, blocking, free_port};
+use super::tls::ServerTls;
 
 /// A running Redis, stopped when dropped. [`USER`](super::USER) may do everything; nobody comes in without a password.
 ///

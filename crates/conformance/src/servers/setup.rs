@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::error::{ServerError, tail};
+use super::tls::ServerTls;
 
 /// The login of every private server: no superuser, owner of its databases.
 pub const USER: &str = "nova";
@@ -15,25 +16,6 @@ pub const PASSWORD: &str = "p@ss:w/rd%2F?#&";
 
 /// The password as it is written in a URL.
 pub(super) const PASSWORD_IN_URL: &str = "p%40ss%3Aw%2Frd%252F%3F%23%26";
-
-/// Files of a server that is to speak TLS, in PEM.
-#[derive(Debug, Clone)]
-pub struct ServerTls {
-    /// The server's certificate.
-    pub certificate: PathBuf,
-    /// Its key.
-    pub key: PathBuf,
-}
-
-impl ServerTls {
-    /// Copies of both files that the server's user can read and nobody else, which servers insist on.
-    pub(super) fn copied(&self, folder: &Path, ids: Option<Ids>) -> Result<Self, ServerError> {
-        Ok(Self {
-            certificate: copied(&self.certificate, folder, "server.pem", ids)?,
-            key: copied(&self.key, folder, "server.key", ids)?,
-        })
-    }
-}
 
 /// What a database server is to have.
 #[derive(Debug, Default)]

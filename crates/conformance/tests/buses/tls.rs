@@ -1,38 +1,13 @@
 //! TLS where the mapping asks for it: the broker must be who it should be, and plain text is never fallen back to.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cells::{ErrorClass, SecretText};
 use nova_conformance::{RabbitMq, Redis, ServerTls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use serde_json::json;
 
 use crate::service::Service;
 use crate::{compute, open, soon, who, with, within};
-
-/// An authority of its own, and a certificate by it for 127.0.0.1.
-fn certificates(folder: &Path) -> ServerTls {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = authority.self_signed(&authority_key).unwrap();
-    std::fs::write(folder.join("ca.pem"), certificate.pem()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
-    let tls = ServerTls {
-        certificate: folder.join("server.pem"),
-        key: folder.join("server.key"),
-    };
-    std::fs::write(&tls.certificate, certificate.pem()).unwrap();
-    std::fs::write(&tls.key, key.serialize_pem()).unwrap();
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    tls
-}
 
 async fn class(url: &SecretText) -> Option<ErrorClass> {
     let checked = open(url).check(within(20_000)).await;
@@ -53,7 +28,7 @@ async fn is_verified(url: &SecretText, folder: &Path) {
     assert_eq!(answer, json!("host1"));
 
     let other = tempfile::tempdir().unwrap();
-    certificates(other.path());
+    ServerTls::issued(other.path(), &["127.0.0.1"]).unwrap();
     assert_eq!(
         class(&with(url, &ca(other.path()))).await,
         Some(ErrorClass::Tls)
@@ -70,7 +45,7 @@ async fn is_verified(url: &SecretText, folder: &Path) {
 #[tokio::test]
 async fn rabbitmq_over_tls_is_verified() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path());
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let server = RabbitMq::start_with(&[], Some(tls)).await.unwrap();
     is_verified(&with(&server.url("/"), "ssl=true"), folder.path()).await;
 }
@@ -78,7 +53,7 @@ async fn rabbitmq_over_tls_is_verified() {
 #[tokio::test]
 async fn redis_over_tls_is_verified() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path());
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let server = Redis::start_with(Some(tls)).await.unwrap();
     is_verified(&server.url(), folder.path()).await;
 }

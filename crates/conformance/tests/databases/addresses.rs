@@ -7,9 +7,8 @@ use cells::{
     StaticSource,
 };
 use connect::{CellDb, ConnectorOptions, NovaConnector};
-use nova_conformance::{MariaDb, Postgres};
+use nova_conformance::{MariaDb, Postgres, ServerTls};
 
-use crate::tls::certificates;
 use crate::{DATABASE, Server, within};
 
 /// A cell's database at this URL, held to these networks.
@@ -61,7 +60,7 @@ async fn check(server: &impl Server, tls: &str) {
 #[tokio::test]
 async fn mariadb_is_reached_at_a_checked_address_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["localhost"]);
+    let tls = ServerTls::issued(folder.path(), &["localhost"]).unwrap();
     let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
     let ca = folder.path().join("ca.pem");
     check(&server, &format!("ssl_ca={}", ca.display())).await;
@@ -70,7 +69,7 @@ async fn mariadb_is_reached_at_a_checked_address_or_not_at_all() {
 #[tokio::test]
 async fn postgres_is_reached_at_a_checked_address_or_not_at_all() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["localhost"]);
+    let tls = ServerTls::issued(folder.path(), &["localhost"]).unwrap();
     let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
     let ca = folder.path().join("ca.pem");
     check(&server, &format!("sslrootcert={}", ca.display())).await;

@@ -1,52 +1,11 @@
 //! TLS where the mapping asks for it: the peer must be who it should be, and plain text is never fallen back to.
 
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use cells::{ErrorClass, SecretText};
 use nova_conformance::{MariaDb, Postgres, ServerTls};
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
 use crate::{DATABASE, open, stages, within};
-
-/// An authority of its own, and a certificate by it for these names.
-pub(crate) fn certificates(folder: &Path, names: &[&str]) -> ServerTls {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
-    let name = DnType::CommonName;
-    authority.distinguished_name.push(name, "an authority");
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    std::fs::write(folder.join("ca.pem"), authority_certificate.pem()).unwrap();
-
-    let key = KeyPair::generate().unwrap();
-    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let issuer = Issuer::new(authority, authority_key);
-    let mut server = CertificateParams::new(names).unwrap();
-    let certificate = server.signed_by(&key, &issuer).unwrap();
-    // The same, over since a while.
-    server.not_before = rcgen::date_time_ymd(2001, 1, 1);
-    server.not_after = rcgen::date_time_ymd(2002, 1, 1);
-    let over = server.signed_by(&key, &issuer).unwrap();
-    std::fs::write(folder.join("over.pem"), over.pem()).unwrap();
-    let tls = ServerTls {
-        certificate: folder.join("server.pem"),
-        key: folder.join("server.key"),
-    };
-    std::fs::write(&tls.certificate, certificate.pem()).unwrap();
-    std::fs::write(&tls.key, key.serialize_pem()).unwrap();
-    // And one for a client.
-    let client = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(Vec::new())
-        .unwrap()
-        .signed_by(&client, &issuer)
-        .unwrap();
-    std::fs::write(folder.join("client.pem"), certificate.pem()).unwrap();
-    std::fs::write(folder.join("client.key"), client.serialize_pem()).unwrap();
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).unwrap();
-    tls
-}
 
 async fn class(url: &SecretText, query: &str) -> Option<ErrorClass> {
     let separator = if url.expose().contains('?') { '&' } else { '?' };
@@ -58,7 +17,7 @@ async fn class(url: &SecretText, query: &str) -> Option<ErrorClass> {
 #[tokio::test]
 async fn mariadb_over_tls_is_verified() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
     let url = server.url(DATABASE);
     let ca = |name: &str| format!("ssl_ca={}", folder.path().join(name).display());
@@ -69,7 +28,7 @@ async fn mariadb_over_tls_is_verified() {
     );
 
     let other = tempfile::tempdir().unwrap();
-    certificates(other.path(), &["127.0.0.1"]);
+    ServerTls::issued(other.path(), &["127.0.0.1"]).unwrap();
     let other = format!("ssl_ca={}", other.path().join("ca.pem").display());
     assert_eq!(class(&url, &other).await, Some(ErrorClass::Tls));
 }
@@ -77,7 +36,7 @@ async fn mariadb_over_tls_is_verified() {
 #[tokio::test]
 async fn mariadb_without_tls_is_not_fallen_back_to() {
     let folder = tempfile::tempdir().unwrap();
-    certificates(folder.path(), &["127.0.0.1"]);
+    ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let server = MariaDb::start(&[DATABASE]).await.unwrap();
     let ca = format!("ssl_ca={}", folder.path().join("ca.pem").display());
     assert_eq!(
@@ -89,7 +48,7 @@ async fn mariadb_without_tls_is_not_fallen_back_to() {
 #[tokio::test]
 async fn postgres_over_tls_is_verified() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["db.example.org"]);
+    let tls = ServerTls::issued(folder.path(), &["db.example.org"]).unwrap();
     let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
     let url = server.url(DATABASE);
     let ca = format!("sslrootcert={}", folder.path().join("ca.pem").display());
@@ -105,7 +64,7 @@ async fn postgres_over_tls_is_verified() {
 #[tokio::test]
 async fn postgres_over_tls_works_and_without_is_not_fallen_back_to() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let ca = format!("sslrootcert={}", folder.path().join("ca.pem").display());
     let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
     assert_eq!(class(&server.url(DATABASE), &ca).await, None);
@@ -151,7 +110,7 @@ fn expired(tls: &ServerTls, folder: &Path) -> ServerTls {
 #[tokio::test]
 async fn mariadb_with_useless_certificates_is_refused_and_blamed_on_who_has_them() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let over = expired(&tls, folder.path());
     let over = MariaDb::start_with(&[DATABASE], Some(over)).await.unwrap();
     let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
@@ -163,7 +122,7 @@ async fn mariadb_with_useless_certificates_is_refused_and_blamed_on_who_has_them
 #[tokio::test]
 async fn postgres_with_useless_certificates_is_refused_and_blamed_on_who_has_them() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let over = expired(&tls, folder.path());
     let over = Postgres::start_with(&[DATABASE], Some(over)).await.unwrap();
     let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
@@ -175,7 +134,7 @@ async fn postgres_with_useless_certificates_is_refused_and_blamed_on_who_has_the
 /// With the client's certificate, without one, with one of another authority.
 async fn certified(url: &SecretText, folder: &Path, keys: [&str; 3]) {
     let other = tempfile::tempdir().unwrap();
-    certificates(other.path(), &["127.0.0.1"]);
+    ServerTls::issued(other.path(), &["127.0.0.1"]).unwrap();
     let [ca, certificate, key] = keys;
     let query = |clients: &Path| {
         format!(
@@ -205,7 +164,7 @@ async fn certified(url: &SecretText, folder: &Path, keys: [&str; 3]) {
 #[tokio::test]
 async fn mariadb_asks_for_a_client_certificate_and_gets_the_mappings() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let authority = folder.path().join("ca.pem");
     let server = MariaDb::start_for_certified(&[DATABASE], tls, &authority);
     let server = server.await.unwrap();
@@ -216,7 +175,7 @@ async fn mariadb_asks_for_a_client_certificate_and_gets_the_mappings() {
 #[tokio::test]
 async fn postgres_asks_for_a_client_certificate_and_gets_the_mappings() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["127.0.0.1"]);
+    let tls = ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap();
     let authority = folder.path().join("ca.pem");
     let server = Postgres::start_for_certified(&[DATABASE], tls, &authority);
     let server = server.await.unwrap();
@@ -227,7 +186,7 @@ async fn postgres_asks_for_a_client_certificate_and_gets_the_mappings() {
 #[tokio::test]
 async fn mariadb_broken_in_the_handshake_is_reported_in_time_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["localhost"]);
+    let tls = ServerTls::issued(folder.path(), &["localhost"]).unwrap();
     let server = MariaDb::start_with(&[DATABASE], Some(tls)).await.unwrap();
     let ca = folder.path().join("ca.pem");
     stages::handshakes(&server, &format!("ssl_ca={}", ca.display())).await;
@@ -236,7 +195,7 @@ async fn mariadb_broken_in_the_handshake_is_reported_in_time_and_leaves_nothing(
 #[tokio::test]
 async fn postgres_broken_in_the_handshake_is_reported_in_time_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let tls = certificates(folder.path(), &["localhost"]);
+    let tls = ServerTls::issued(folder.path(), &["localhost"]).unwrap();
     let server = Postgres::start_with(&[DATABASE], Some(tls)).await.unwrap();
     let ca = folder.path().join("ca.pem");
     stages::handshakes(&server, &format!("sslrootcert={}", ca.display())).await;

@@ -1,6 +1,5 @@
 //! Push over a real Redis.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use cells::{
 use connect::{Announcer, Caretaker, RedisPush};
 use context::{Deadline, RevokedTokens, TokenFingerprint};
 use nova_conformance::{Redis, ServerTls};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{LONG, Opening, Rows, caretaking, cells, id, place, seen_at, until};
@@ -187,9 +185,11 @@ async fn whoever_has_the_redis_but_not_the_key_does_no_harm() {
 #[tokio::test]
 async fn tls_is_verified_and_logins_are_checked() {
     let folder = tempfile::tempdir().unwrap();
-    let redis = Redis::start_with(Some(certificates(folder.path())))
-        .await
-        .unwrap();
+    let redis = Redis::start_with(Some(
+        ServerTls::issued(folder.path(), &["127.0.0.1"]).unwrap(),
+    ))
+    .await
+    .unwrap();
     let subscribed = async |url: String| {
         let push = RedisPush::new(&SecretText::new(url), "x").unwrap();
         push.subscribe(soon())
@@ -213,25 +213,4 @@ async fn tls_is_verified_and_logins_are_checked() {
     assert_eq!(subscribed(system).await, Err(ErrorClass::Tls));
     let wrong = with("ca.pem").replacen("rediss://", "rediss://x", 1);
     assert_eq!(subscribed(wrong).await, Err(ErrorClass::Authentication));
-}
-
-/// An authority of its own, and a certificate by it for 127.0.0.1.
-fn certificates(folder: &Path) -> ServerTls {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let signed = authority.self_signed(&authority_key).unwrap();
-    std::fs::write(folder.join("ca.pem"), signed.pem()).unwrap();
-    let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["127.0.0.1".to_owned()])
-        .unwrap()
-        .signed_by(&key, &Issuer::new(authority, authority_key))
-        .unwrap();
-    let tls = ServerTls {
-        certificate: folder.join("server.pem"),
-        key: folder.join("server.key"),
-    };
-    std::fs::write(&tls.certificate, certificate.pem()).unwrap();
-    std::fs::write(&tls.key, key.serialize_pem()).unwrap();
-    tls
 }

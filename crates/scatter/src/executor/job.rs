@@ -100,6 +100,7 @@ impl Works {
     }
 
     /// The batch, and what is left of its works. Whoever has them runs each or discards it.
+    #[cfg(feature = "thread")]
     pub(crate) fn into_parts(mut self) -> (Arc<dyn Batch>, Vec<(CellId, usize)>) {
         let left = std::mem::take(&mut self.left);
         (Arc::clone(&self.batch), left.collect())

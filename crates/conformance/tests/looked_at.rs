@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::fmt::{Debug, Write as _};
+use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::time::Duration;
@@ -196,6 +197,14 @@ impl Call {
             }
         }
     }
+
+    /// The same, done before its future is first polled.
+    fn async_work(
+        &self,
+    ) -> impl Fn(CellTask<HonestConnector>) -> Ready<Result<(), CellError>> + use<> {
+        let work = self.work();
+        move |task| ready(work(&task))
+    }
 }
 
 fn pool() -> ThreadExecutor {
@@ -206,11 +215,7 @@ fn pool() -> ThreadExecutor {
 async fn async_works_have_a_span_for_each_time_they_are_called() {
     let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (call, request) = (Call::new(), admin());
-    let (work, executor) = (call.work(), TokioExecutor::current().unwrap());
-    let work = move |task| {
-        let done = work(&task);
-        async move { done }
-    };
+    let (work, executor) = (call.async_work(), TokioExecutor::current().unwrap());
     let report = call.scatter(&request).run(&executor, work).await;
     assert_eq!(report.counts().answered, 3);
     keeps.kept().check();
@@ -233,11 +238,7 @@ async fn async_works_on_threads_of_the_pool_have_them_too() {
     let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (call, request) = (Call::new(), admin());
     let executor = BridgedExecutor::new(pool(), tokio::runtime::Handle::current());
-    let work = call.work();
-    let work = move |task| {
-        let done = work(&task);
-        async move { done }
-    };
+    let work = call.async_work();
     let report = call.scatter(&request).run(&executor, work).await;
     assert_eq!(report.counts().answered, 3);
     keeps.kept().check();
@@ -247,11 +248,7 @@ async fn async_works_on_threads_of_the_pool_have_them_too() {
 async fn reports_taken_as_they_come_are_seen_as_those_of_a_whole_call() {
     let (_alone, keeps) = (ALONE.lock().await, look_on());
     let (call, request, stats) = (Call::new(), admin(), ScatterStats::default());
-    let (work, executor) = (call.work(), TokioExecutor::current().unwrap());
-    let work = move |task| {
-        let done = work(&task);
-        async move { done }
-    };
+    let (work, executor) = (call.async_work(), TokioExecutor::current().unwrap());
     let mut stream = call.scatter(&request).stats(&stats).stream(&executor, work);
     while stream.next().await.is_some() {}
     keeps.kept().check();

@@ -201,7 +201,7 @@ impl<T> ScatterReport<T> {
         Self { cells, elapsed }
     }
 
-    /// Wall-clock time of the whole call.
+    /// Wall-clock time from the start of the call until the last outcome, or the end of the budget.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.elapsed

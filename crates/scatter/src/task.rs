@@ -13,8 +13,7 @@ use crate::outcome::Stage;
 pub struct CellTask<C: CellConnector> {
     cell: CellContext<C>,
     deadline: Deadline,
-    ledger: Arc<dyn Watch>,
-    at: usize,
+    stages: TaskStages,
 }
 
 impl<C: CellConnector> CellTask<C> {
@@ -27,18 +26,17 @@ impl<C: CellConnector> CellTask<C> {
         Self {
             cell,
             deadline,
-            ledger,
-            at,
+            stages: TaskStages { ledger, at },
         }
     }
 
     /// Which slot of the scatter this is.
     pub(crate) fn at(&self) -> usize {
-        self.at
+        self.stages.at
     }
 
     pub(crate) fn watch(&self) -> Arc<dyn Watch> {
-        Arc::clone(&self.ledger)
+        Arc::clone(&self.stages.ledger)
     }
 
     /// The cell, with the request bound to it.
@@ -56,26 +54,23 @@ impl<C: CellConnector> CellTask<C> {
     /// work is dropped at its next await and need not look.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.ledger.is_given_up(self.at)
+        self.stages.ledger.is_given_up(self.stages.at)
     }
 
     /// Says that the work connects now. Reports then name the stage, and tell connecting from running.
     pub fn connecting(&self) {
-        self.ledger.enter(self.at, Stage::Connecting);
+        self.stages.connecting();
     }
 
     /// Says that the work has connected and goes on.
     pub fn connected(&self) {
-        self.ledger.enter(self.at, Stage::Running);
+        self.stages.connected();
     }
 
     /// To say the same from where the task is not at hand: within whatever connects.
     #[must_use]
     pub fn stages(&self) -> TaskStages {
-        TaskStages {
-            ledger: Arc::clone(&self.ledger),
-            at: self.at,
-        }
+        self.stages.clone()
     }
 }
 

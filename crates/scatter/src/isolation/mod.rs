@@ -160,14 +160,18 @@ impl Isolation {
     }
 }
 
+/// Does this with the breakers, where there are any.
+fn with_breakers(judges: Option<&Mutex<Judges>>, with: impl FnOnce(&mut Breakers)) {
+    if let Some(judges) = judges
+        && let Some(breakers) = &mut lock(judges).breakers
+    {
+        with(breakers);
+    }
+}
+
 impl Station {
-    /// Does this with the breakers, where there are any.
     fn breakers(&self, with: impl FnOnce(&mut Breakers)) {
-        if let Some(judges) = &self.judges
-            && let Some(breakers) = &mut lock(judges).breakers
-        {
-            with(breakers);
-        }
+        with_breakers(self.judges.as_deref(), with);
     }
 
     /// Does this with the retry tokens, where there are any.
@@ -304,10 +308,10 @@ impl Permit {
 impl Isolation {
     /// A cell was late while its work ran.
     pub(crate) fn late(&self, cell: CellId, stage: Stage, now: Instant) {
-        if matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running)
-            && let Some(breakers) = self.judges().as_mut().and_then(|all| all.breakers.as_mut())
-        {
-            breakers.ended(cell, Verdict::Trial, Sign::Bad, now);
+        if matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running) {
+            let late =
+                |breakers: &mut Breakers| breakers.ended(cell, Verdict::Trial, Sign::Bad, now);
+            with_breakers(self.0.judges.as_deref(), late);
         }
     }
 }
@@ -340,10 +344,8 @@ impl Probe {
 
     /// Says what came of one cell's probe.
     pub fn came_back(&self, cell: CellId, good: bool, now: Instant) {
-        let mut judges = self.isolation.judges();
-        if let Some(breakers) = judges.as_mut().and_then(|all| all.breakers.as_mut()) {
-            breakers.probed(cell, good, now);
-        }
+        let judges = self.isolation.0.judges.as_deref();
+        with_breakers(judges, |breakers| breakers.probed(cell, good, now));
     }
 }
 

@@ -11,7 +11,7 @@ use context::Deadline;
 
 use crate::executor::job::Batch;
 use crate::executor::{AbandonJob, BlockingExecutor, Works};
-use crate::line::{Line, refused};
+use crate::line::{Line, refused, tell_late};
 use crate::party::Party;
 use crate::report::ScatterReport;
 use crate::scatter::Scatter;
@@ -49,8 +49,8 @@ impl<C: CellConnector> Scatter<'_, C> {
             executor,
             expiry: shared.share.map(|share| ledger.started() + share),
             handles: Vec::with_capacity(ledger.len()),
-            party: Arc::new(Party::new(ledger, shared, line.admits(), span.clone())),
-            line,
+            party: Arc::new(Party::new(ledger, shared, span.clone())),
+            line: line.permits_on_arrival(),
         };
         crew.wait(deadline);
         let report = crew.home();
@@ -100,23 +100,35 @@ where
     }
 
     /// Looks for a moment before it sleeps, as the pool's workers do: most works on warm cells end within what a wake-up
-    /// would cost.
+    /// would cost. And for one more, as long as no more are left than ended in the last.
     fn settles_soon(&self) -> bool {
-        (0..PATIENCE).any(|_| {
-            std::hint::spin_loop();
-            self.party.ledger.is_settled()
-        })
+        let ledger = &self.party.ledger;
+        let mut before = ledger.left();
+        loop {
+            let settled = (0..PATIENCE).any(|_| {
+                std::hint::spin_loop();
+                ledger.is_settled()
+            });
+            let left = ledger.left();
+            if settled || left > 2 * before.saturating_sub(left) {
+                return settled;
+            }
+            before = left;
+        }
     }
 
     /// Submits what may begin, a portion at a time: the pool is at work while the rest is being admitted.
     fn start_more(&mut self, waker: &Waker, now: Instant) {
         self.line.new_round(Some(now));
+        self.line.ask_again(self.party.turned_away());
         loop {
             let mut works = Vec::with_capacity(PORTION.min(self.party.ledger.len()));
             while works.len() < PORTION
-                && let Some((at, cell, permit)) = self.line.next(&self.party.ledger, waker)
+                && let Some((at, cell, permit)) = self.line.next(&*self.party, waker)
             {
-                self.party.keep(at, permit);
+                if let Some(permit) = permit {
+                    self.party.keep(at, permit);
+                }
                 works.push((cell, at));
             }
             let last = works.len() < PORTION;
@@ -138,13 +150,13 @@ where
     }
 
     fn expire(&mut self, now: Instant) {
-        let (Some(share), Some(at)) = (self.party.shared.share, self.expiry) else {
+        let (Some(share), Some(at)) = (self.party.limits().1, self.expiry) else {
             return;
         };
         if at <= now {
             let (expired, next) = self.party.ledger.expire(share);
             self.expiry = Some(next);
-            self.line.tell_late(&self.party.ledger, &expired);
+            tell_late(&*self.party, &expired);
             self.give_up(&expired);
         }
     }
@@ -155,7 +167,7 @@ where
         }
         let late = |at: &usize| !self.party.ledger.has_outcome(*at);
         let late: Vec<usize> = (0..self.party.ledger.len()).filter(late).collect();
-        self.line.tell_late(&self.party.ledger, &late);
+        tell_late(&*self.party, &late);
         let report = self.party.ledger.close();
         self.give_up(&late);
         report

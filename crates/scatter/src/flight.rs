@@ -14,9 +14,9 @@ use futures_util::FutureExt;
 use tracing::{Instrument, Span};
 
 use crate::executor::{AbortTask, AsyncExecutor, Timer};
-use crate::isolation::Effect;
+use crate::isolation::Admit;
 use crate::ledger::{Books, Ledger, Watch};
-use crate::line::{Line, refused};
+use crate::line::{Line, refused, tell_late};
 use crate::onlookers::{attempt_span, cell_span};
 use crate::outcome::{CellFailure, Outcome};
 use crate::report::ScatterReport;
@@ -30,8 +30,8 @@ pub(crate) struct Shared<C: CellConnector, W> {
     pub(crate) deadline: Deadline,
     /// The longest that one cell may take.
     pub(crate) share: Option<Duration>,
-    /// What the work does to the cell: whether it may be called again.
-    pub(crate) effect: Effect,
+    /// Where works get permits and give them back; none where they need none.
+    pub(crate) admit: Option<Admit>,
     pub(crate) work: W,
 }
 
@@ -45,6 +45,9 @@ impl<C: CellConnector, W: Send + Sync, T: Send> Books for Call<C, W, T> {
     type Answer = T;
     fn books(&self) -> &Ledger<T> {
         &self.ledger
+    }
+    fn admit(&self) -> Option<&Admit> {
+        self.shared.admit.as_ref()
     }
 }
 
@@ -132,7 +135,7 @@ where
         }
         let late = |at: &usize| !self.call.ledger.has_outcome(*at);
         let late: Vec<usize> = (0..self.call.ledger.len()).filter(late).collect();
-        self.line.tell_late(&self.call.ledger, &late);
+        tell_late(&*self.call, &late);
         let report = self.call.ledger.close();
         for (at, handle) in &self.handles {
             if late.binary_search(at).is_ok() {
@@ -144,7 +147,7 @@ where
 
     fn start_more(&mut self, cx: &Context<'_>) {
         self.line.new_round(self.now.take());
-        while let Some((at, cell, permit)) = self.line.next(&self.call.ledger, cx.waker()) {
+        while let Some((at, cell, permit)) = self.line.next(&*self.call, cx.waker()) {
             let seat = Seat::new(Arc::clone(&self.call), at, permit);
             let span = cell_span(&self.span, seat.label());
             // Most of the time nobody looks on; then the task is the work alone.
@@ -164,7 +167,7 @@ where
             && timer.as_mut().poll(cx).is_ready()
         {
             let (expired, next) = self.call.ledger.expire(*share);
-            self.line.tell_late(&self.call.ledger, &expired);
+            tell_late(&*self.call, &expired);
             *timer = self.executor.sleep_until(next);
             for (at, handle) in &self.handles {
                 if expired.contains(at) {
@@ -263,8 +266,8 @@ where
                 Ok(Err(error)) => error.into(),
                 Err(panic) => break panicked(seat.label(), &*panic),
             };
-            let Call { shared, .. } = &**seat.call();
-            if !seat.tries_again(&error, shared.effect) {
+            if !seat.tries_again(&error) {
+                let Call { shared, .. } = &**seat.call();
                 let deadline = seat.deadline(shared.deadline, shared.share);
                 break seat.failed(deadline, &error);
             }

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -15,6 +15,7 @@ use cells::{CellId, CellLabel, Choice};
 use futures_util::task::AtomicWaker;
 
 use crate::executor::Clock;
+use crate::isolation::{Admit, Place};
 use crate::outcome::{Outcome, OutcomeKind, Progress, Rejection, Stage, TimedOut};
 use crate::report::{CellReport, ScatterReport};
 
@@ -51,11 +52,13 @@ struct Slot<T> {
     cell: Choice,
     /// A [`Stage`], by its number.
     stage: AtomicU8,
-    /// Nanoseconds from the start until the work began, plus one; 0 where it has not.
-    began: AtomicU64,
-    attempts: AtomicU32,
     /// Whether the slot has been counted as ended: stays when a stream has taken the outcome out. Set under the lock.
     settled: AtomicBool,
+    attempts: AtomicU16,
+    /// Where the cell's permits are, once the ledger was told.
+    place: Place,
+    /// Nanoseconds from the start until the work began, plus one; 0 where it has not.
+    began: AtomicU64,
     end: Mutex<End<T>>,
 }
 
@@ -136,6 +139,18 @@ impl<T> Ledger<T> {
         rest.filter_map(|(at, slot)| Some((at, slot.id()?))).next()
     }
 
+    /// The cells that can be asked, each with the place where its permits are to be noted.
+    pub(crate) fn places(&mut self) -> impl Iterator<Item = (CellId, &mut Place)> {
+        self.slots
+            .iter_mut()
+            .filter_map(|slot| Some((slot.id()?, &mut slot.place)))
+    }
+
+    /// Where the permits of a slot's cell are.
+    pub(crate) fn place(&self, at: usize) -> Place {
+        self.slots[at].place
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -159,6 +174,15 @@ impl<T> Ledger<T> {
 
     pub(crate) fn is_settled(&self) -> bool {
         self.open.load(Ordering::Acquire) == 0
+    }
+
+    /// Slots without an outcome, as far as is known at this moment.
+    pub(crate) fn left(&self) -> usize {
+        let count = |left: &Left| left.0.load(Ordering::Relaxed);
+        match self.left.is_empty() {
+            true => self.open.load(Ordering::Relaxed),
+            false => self.left.iter().map(count).sum(),
+        }
     }
 
     /// Slots under way; counted only where the caller limits them.
@@ -186,7 +210,7 @@ impl<T> Ledger<T> {
         let after = self.after(now).min(u64::MAX - 1);
         slot.attempts.store(1, Ordering::Relaxed);
         slot.enter(Stage::Targeting);
-        // Whoever settles the slot does it the other way round, so that a slot that is reported as never begun does not
+        // Whoever closes the ledger does it the other way round, so that a slot that is reported as never begun does not
         // begin: one of the two sees the other.
         slot.began.store(after + 1, Ordering::SeqCst);
         !slot.settled.load(Ordering::SeqCst)
@@ -208,7 +232,7 @@ impl<T> Ledger<T> {
             }
             end.leave_stage(now);
             end.outcome = Some((outcome, now));
-            slot.settle();
+            slot.settled.store(true, Ordering::Release);
         }
         if let Some(arrived) = &self.arrived {
             lock(arrived).push_back(at);
@@ -281,7 +305,7 @@ impl<T> Ledger<T> {
 
     /// How often the work has been called.
     pub(crate) fn attempts(&self, at: usize) -> u32 {
-        self.slots[at].attempts.load(Ordering::Relaxed)
+        self.slots[at].attempts.load(Ordering::Relaxed).into()
     }
 
     /// When the work of a slot began.
@@ -291,7 +315,9 @@ impl<T> Ledger<T> {
 
     /// The work is called once more.
     pub(crate) fn again(&self, at: usize) {
-        self.slots[at].attempts.fetch_add(1, Ordering::Relaxed);
+        let attempts = &self.slots[at].attempts;
+        let one_more = attempts.load(Ordering::Relaxed).saturating_add(1);
+        attempts.store(one_more, Ordering::Relaxed);
     }
 
     /// Takes the report that came next out before the end, for a stream. Its slot stays settled.
@@ -317,13 +343,14 @@ impl<T> Ledger<T> {
                 (None, true) => return None,
                 (None, false) => {
                     end.leave_stage(now);
-                    slot.settle();
+                    slot.settled.store(true, Ordering::SeqCst);
                     (Outcome::TimedOut(slot.timed_out()), now)
                 }
             };
             Some(self.report_of(at, end.connect, outcome))
         };
-        let cells: Vec<_> = self.slots.iter().enumerate().filter_map(report).collect();
+        let mut cells = Vec::with_capacity(self.len());
+        cells.extend(self.slots.iter().enumerate().filter_map(report));
         let elapsed = cells.iter().map(|cell| cell.elapsed).max();
         ScatterReport::new(cells, elapsed.unwrap_or_default())
     }
@@ -353,7 +380,7 @@ impl<T> Ledger<T> {
             elapsed,
             queued: slot.waited().unwrap_or(elapsed),
             connect: Duration::from_nanos(connect),
-            attempts: slot.attempts.load(Ordering::Relaxed),
+            attempts: slot.attempts.load(Ordering::Relaxed).into(),
         }
     }
 
@@ -391,9 +418,10 @@ impl<T> Slot<T> {
         Self {
             cell,
             stage: AtomicU8::new(stage as u8),
-            began: AtomicU64::new(0),
-            attempts: AtomicU32::new(0),
             settled: AtomicBool::new(outcome.is_some()),
+            attempts: AtomicU16::new(0),
+            place: Place::NOWHERE,
+            began: AtomicU64::new(0),
             end: Mutex::new(End {
                 connecting: None,
                 connect: 0,
@@ -404,11 +432,6 @@ impl<T> Slot<T> {
 
     fn is_settled(&self) -> bool {
         self.settled.load(Ordering::Acquire)
-    }
-
-    /// Counts the slot as ended; for holders of its lock.
-    fn settle(&self) {
-        self.settled.store(true, Ordering::SeqCst);
     }
 
     fn stage(&self) -> Stage {
@@ -462,6 +485,10 @@ impl<T> End<T> {
 pub(crate) trait Books: Send + Sync {
     type Answer: Send;
     fn books(&self) -> &Ledger<Self::Answer>;
+    /// Where works' permits go back to; none where they need none.
+    fn admit(&self) -> Option<&Admit> {
+        None
+    }
 }
 
 impl<T: Send> Books for Ledger<T> {
@@ -476,12 +503,18 @@ impl<B: Books + ?Sized> Books for &B {
     fn books(&self) -> &Ledger<B::Answer> {
         (**self).books()
     }
+    fn admit(&self) -> Option<&Admit> {
+        (**self).admit()
+    }
 }
 
 impl<B: Books + ?Sized> Books for Arc<B> {
     type Answer = B::Answer;
     fn books(&self) -> &Ledger<B::Answer> {
         (**self).books()
+    }
+    fn admit(&self) -> Option<&Admit> {
+        (**self).admit()
     }
 }
 

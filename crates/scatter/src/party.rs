@@ -3,17 +3,17 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use cells::{CellConnector, CellError};
-use context::RequestContext;
+use context::{Deadline, RequestContext};
 use tracing::Span;
 
 use crate::executor::job::{Batch, Desk};
 use crate::flight::{Shared, panicked};
-use crate::isolation::Permit;
-use crate::ledger::{Ledger, Watch};
+use crate::isolation::{Admit, Permit};
+use crate::ledger::{Books, Ledger, Watch};
 use crate::onlookers::{attempt_span, cell_span};
 use crate::outcome::Outcome;
 use crate::seat::Seat;
@@ -22,12 +22,24 @@ use crate::task::CellTask;
 /// What the works of one blocking scatter share.
 pub(crate) struct Party<C: CellConnector, W, T> {
     pub(crate) ledger: Arc<Ledger<T>>,
-    pub(crate) shared: Shared<C, W>,
+    shared: Shared<C, W>,
     watch: Arc<dyn Watch>,
     /// The call's.
     span: Span,
-    /// Put down before its work is submitted; empty where there are none.
-    permits: Box<[Mutex<Option<Permit>>]>,
+    /// Permits that were waited for, put down before their works are submitted. Most calls have none.
+    kept: OnceLock<Box<[Mutex<Option<Permit>>]>>,
+    /// Works that found no permit where they were to begin, for the caller to wait for.
+    turned_away: Mutex<Vec<usize>>,
+}
+
+impl<C: CellConnector, W: Send + Sync, T: Send> Books for Party<C, W, T> {
+    type Answer = T;
+    fn books(&self) -> &Ledger<T> {
+        &self.ledger
+    }
+    fn admit(&self) -> Option<&Admit> {
+        self.shared.admit.as_ref()
+    }
 }
 
 /// One worker's copies of what its works hand out, once it comes to a second work of the same batch. Their counts are
@@ -38,36 +50,55 @@ struct Own<T> {
     watch: Arc<dyn Watch>,
 }
 
-impl<C: CellConnector, W, T: Send + 'static> Party<C, W, T> {
-    pub(crate) fn new(
-        ledger: Ledger<T>,
-        shared: Shared<C, W>,
-        with_permits: bool,
-        span: Span,
-    ) -> Self {
+impl<C: CellConnector, W: Send + Sync, T: Send + 'static> Party<C, W, T> {
+    pub(crate) fn new(ledger: Ledger<T>, shared: Shared<C, W>, span: Span) -> Self {
         let ledger = Arc::new(ledger);
-        let permits = if with_permits { ledger.len() } else { 0 };
         Self {
             watch: Arc::clone(&ledger) as Arc<dyn Watch>,
             ledger,
             shared,
             span,
-            permits: (0..permits).map(|_| Mutex::default()).collect(),
+            kept: OnceLock::new(),
+            turned_away: Mutex::default(),
         }
+    }
+
+    /// When all works must have ended, and how much of that time one cell may take.
+    pub(crate) fn limits(&self) -> (Deadline, Option<Duration>) {
+        (self.shared.deadline, self.shared.share)
     }
 
     /// Keeps the permit of a work that is about to be submitted.
-    pub(crate) fn keep(&self, at: usize, permit: Option<Permit>) {
-        if let (Some(place), Some(permit)) = (self.permits.get(at), permit) {
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+    pub(crate) fn keep(&self, at: usize, permit: Permit) {
+        let places = || (0..self.ledger.len()).map(|_| Mutex::default()).collect();
+        if let Some(place) = self.kept.get_or_init(places).get(at) {
+            *lock(place) = Some(permit);
         }
     }
 
-    fn seat(&self, at: usize) -> Seat<&Ledger<T>> {
-        let place = self.permits.get(at);
-        let permit =
-            place.and_then(|place| place.lock().unwrap_or_else(PoisonError::into_inner).take());
-        Seat::new(&*self.ledger, at, permit)
+    fn kept(&self, at: usize) -> Option<Permit> {
+        lock(self.kept.get()?.get(at)?).take()
+    }
+
+    /// Works that found no permit, since this was asked before.
+    pub(crate) fn turned_away(&self) -> Vec<usize> {
+        std::mem::take(&mut *lock(&self.turned_away))
+    }
+
+    /// The work's place, with what it needs to begin; none where the caller is to wait for that.
+    fn seat(&self, at: usize, now: Instant) -> Option<Seat<&Self>> {
+        let permit = match (self.kept(at), self.admit()) {
+            (None, Some(admit)) => match admit.take(self.ledger.place(at), now) {
+                None => {
+                    lock(&self.turned_away).push(at);
+                    self.watch.wake();
+                    return None;
+                }
+                taken => taken,
+            },
+            (kept, _) => kept,
+        };
+        Some(Seat::new(self, at, permit))
     }
 
     /// The worker's own copies; none before its second work here.
@@ -109,25 +140,28 @@ where
             None => (&self.shared.request, &self.watch),
         };
         let now = last.take().unwrap_or_else(|| self.ledger.now());
-        *last = self.ask(self.seat(at), request, watch, now);
+        *last = match self.seat(at, now) {
+            Some(seat) => self.ask(seat, request, watch, now),
+            None => Some(now),
+        };
     }
 
     fn discard(&self, at: usize) {
-        drop(self.seat(at));
+        drop(Seat::new(self, at, self.kept(at)));
     }
 }
 
 impl<C, W, T, X> Party<C, W, T>
 where
     C: CellConnector,
-    W: Fn(CellTask<C>) -> Result<T, X>,
+    W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync,
     T: Send + 'static,
     X: Into<CellError>,
 {
     /// Asks one cell. Gives the time of its end, where it came to one.
     fn ask(
         &self,
-        mut seat: Seat<&Ledger<T>>,
+        mut seat: Seat<&Self>,
         request: &RequestContext,
         watch: &Arc<dyn Watch>,
         now: Instant,
@@ -154,10 +188,14 @@ where
                 Ok(Err(error)) => error.into(),
                 Err(panic) => break panicked(seat.label(), &*panic),
             };
-            if !seat.tries_again(&error, shared.effect) {
+            if !seat.tries_again(&error) {
                 break seat.failed(deadline, &error);
             }
         };
         Some(seat.fill(outcome))
     }
+}
+
+fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -7,9 +7,9 @@ use context::RequestContext;
 
 use crate::executor::{AsyncExecutor, Clock};
 use crate::flight::{Flight, Shared};
-use crate::isolation::{Effect, Isolation, PermitClass};
+use crate::isolation::{Admit, Effect, Isolation, PermitClass};
 use crate::ledger::Ledger;
-use crate::line::{Admit, Line};
+use crate::line::Line;
 use crate::onlookers::Onlookers;
 use crate::policy::ScatterPolicy;
 use crate::report::ScatterReport;
@@ -179,22 +179,21 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         streamed: bool,
     ) -> (Ledger<T>, Shared<C, W>, Line) {
         let limit = self.policy.in_flight.max(1);
-        let ledger = Ledger::new(self.choices, clock, limit, streamed);
+        let mut ledger = Ledger::new(self.choices, clock, limit, streamed);
         let deadline = self.policy.deadline(self.request, ledger.started());
-        let (class, effect) = (self.class, self.effect);
-        let admit = self.isolation.map(|isolation| Admit {
-            isolation,
-            class,
-            effect,
-        });
+        let what = (self.class, self.effect);
+        let admit = self
+            .isolation
+            .map(|isolation| Admit::new(isolation, &mut ledger, what, clock));
+        let line = Line::new(limit, deadline, clock);
         let shared = Shared {
             cells: self.cells.clone(),
             request: self.request.with_deadline(deadline),
             deadline,
             share: self.policy.share(deadline, ledger.started()),
-            effect,
+            admit,
             work,
         };
-        (ledger, shared, Line::new(limit, admit, deadline, clock))
+        (ledger, shared, line)
     }
 }

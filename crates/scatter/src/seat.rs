@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use cells::{CellConnector, CellContext, CellError, CellLabel, Cells, ErrorClass, TargetError};
 use context::{Deadline, RequestContext};
 
-use crate::isolation::{Effect, Permit};
+use crate::isolation::Permit;
 use crate::ledger::{Books, Ledger};
 use crate::outcome::{CellFailure, Outcome, Progress, Rejection, Stage, TimedOut};
 
@@ -108,12 +108,13 @@ impl<B: Books> Seat<B> {
     }
 
     /// Whether the work that failed like this is called once more.
-    pub(crate) fn tries_again(&self, error: &CellError, effect: Effect) -> bool {
-        let again = !self.books().is_given_up(self.at())
-            && self
-                .permit
-                .as_ref()
-                .is_some_and(|permit| permit.may_retry(|| self.attempt(), effect, error.class()));
+    pub(crate) fn tries_again(&self, error: &CellError) -> bool {
+        let at = self.at();
+        let admit = self.call.admit().filter(|_| self.permit.is_some());
+        let again = !self.books().is_given_up(at)
+            && admit.is_some_and(|admit| {
+                admit.may_retry(self.books().place(at), || self.attempt(), error.class())
+            });
         if again {
             self.books().again(self.at());
         }
@@ -124,8 +125,8 @@ impl<B: Books> Seat<B> {
     pub(crate) fn fill(mut self, outcome: Outcome<B::Answer>) -> Instant {
         self.filled = true;
         let now = self.books().now();
-        if let Some(permit) = self.permit.take() {
-            permit.ended(&outcome, now);
+        if let (Some(permit), Some(admit)) = (self.permit.take(), self.call.admit()) {
+            admit.ended(self.books().place(self.at()), permit, &outcome, now);
         }
         self.books().finish_at(self.at(), outcome, now);
         now
@@ -135,6 +136,9 @@ impl<B: Books> Seat<B> {
 impl<B: Books> Drop for Seat<B> {
     fn drop(&mut self) {
         let at = self.at();
+        if let (Some(permit), Some(admit)) = (self.permit.take(), self.call.admit()) {
+            admit.dropped(self.books().place(at), permit);
+        }
         if self.filled || self.books().has_outcome(at) {
             return;
         }

@@ -63,12 +63,26 @@ impl Bulkhead {
         }
     }
 
-    pub(super) fn ask(&mut self, class: PermitClass, left: Duration) -> Asked {
+    /// The classes that have no permit left: a bit for each, by its place.
+    pub(super) fn full(&self) -> u8 {
+        let bit =
+            |(at, compartment): (usize, &Compartment)| u8::from(!compartment.has_room()) << at;
+        self.classes.iter().enumerate().map(bit).sum()
+    }
+
+    /// A permit, for one who would not wait.
+    pub(super) fn take(&mut self, class: PermitClass) -> bool {
         let compartment = &mut self.classes[class.at()];
-        if compartment.held < compartment.permits {
-            compartment.held += 1;
+        let room = compartment.has_room();
+        compartment.held += u32::from(room);
+        room
+    }
+
+    pub(super) fn ask(&mut self, class: PermitClass, left: Duration) -> Asked {
+        if self.take(class) {
             return Asked::Granted;
         }
+        let compartment = &self.classes[class.at()];
         let queues = self.queues.get_or_insert_default();
         let waiting = &mut queues.classes[class.at()].waiting;
         if waiting.len() >= self.limit {
@@ -142,6 +156,10 @@ impl Queue {
 }
 
 impl Compartment {
+    fn has_room(&self) -> bool {
+        self.held < self.permits
+    }
+
     fn note(&mut self, held_for: Duration) {
         let held_for = u64::try_from(held_for.as_nanos())
             .unwrap_or(u64::MAX)

@@ -2,32 +2,33 @@
 //! tokens. Each is a plain policy and a pure state machine; this is their one home, with a lock for each cell's permits, and
 //! one for breakers and tokens that is taken only where there are any.
 
+mod admit;
 mod breaker;
 mod bulkhead;
 mod policy;
 #[cfg(feature = "tokio")]
 mod prober;
 mod retry;
+mod station;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::task::Waker;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use cells::{CellId, ErrorClass};
+use cells::CellId;
 
-use self::breaker::{Breakers, Sign, Verdict};
-use self::bulkhead::{Asked, Bulkhead, WaitId};
+use self::breaker::Breakers;
 use self::retry::RetryBudget;
-use crate::executor::{Clock, Refusal};
-use crate::hash::CellMap;
-use crate::outcome::{Outcome, Rejection, SkipReason, Stage};
+use self::station::Table;
 
 #[cfg(feature = "tokio")]
 pub use self::prober::{Prober, ProberPolicy};
 
+pub(crate) use self::admit::{Admission, Admit, Permit, Waiting};
 pub use self::policy::{
     BreakerPolicy, BulkheadPolicy, Effect, IsolationPolicy, PermitClass, RetryPolicy,
 };
+pub(crate) use self::station::Place;
 
 /// Shared by all scatters that should know of each other; clones are the same.
 #[derive(Clone)]
@@ -35,16 +36,11 @@ pub struct Isolation(Arc<Inner>);
 
 struct Inner {
     policy: IsolationPolicy,
-    stations: RwLock<CellMap<Arc<Station>>>,
-    judges: Option<Arc<Mutex<Judges>>>,
-}
-
-/// One cell's permits, and who judges it. What each work touches comes first, beside the count of those who hold it.
-#[repr(C)]
-struct Station {
-    bulkhead: Mutex<Bulkhead>,
-    judges: Option<Arc<Mutex<Judges>>>,
-    cell: CellId,
+    stations: RwLock<Arc<Table>>,
+    /// How many classes of cells have no permit left: read by every call, and hardly ever written.
+    crowded: AtomicUsize,
+    /// None where nothing looks at more than one cell.
+    judges: Option<Mutex<Judges>>,
 }
 
 /// What looks at more than one cell.
@@ -67,16 +63,17 @@ impl Isolation {
         Self(Arc::new(Inner {
             policy,
             stations: RwLock::default(),
-            judges: any.then(|| Arc::new(Mutex::new(judges))),
+            crowded: AtomicUsize::new(0),
+            judges: any.then(|| Mutex::new(judges)),
         }))
     }
 
     /// Cells whose breaker is open or half open.
     #[must_use]
     pub fn ejected(&self) -> usize {
-        let judges = self.judges();
-        let breakers = judges.as_ref().and_then(|all| all.breakers.as_ref());
-        breakers.map_or(0, Breakers::ejected)
+        let mut ejected = 0;
+        self.0.breakers(|breakers| ejected = breakers.ejected());
+        ejected
     }
 
     /// Cells that should be probed now, and the right to probe them. None while somebody else does: there is one prober.
@@ -84,7 +81,7 @@ impl Isolation {
     /// again and again.
     #[must_use]
     pub fn probe(&self, now: Instant) -> Option<Probe> {
-        let mut judges = self.judges()?;
+        let mut judges = self.0.judges()?;
         if judges.probing {
             return None;
         }
@@ -97,90 +94,43 @@ impl Isolation {
         })
     }
 
-    /// Asks for a permit, within the time that is left.
-    pub(crate) fn admit(
-        &self,
-        cell: CellId,
-        class: PermitClass,
-        effect: Effect,
-        left: Duration,
-        now: Instant,
-        clock: Clock,
-    ) -> Result<Admission, Refusal> {
-        let station = self.station(cell);
-        let mut verdict = Verdict::Pass;
-        station.breakers(|breakers| verdict = breakers.ask(cell, effect));
-        if verdict == Verdict::FailFast {
-            return Err(Refusal::Skipped(SkipReason::BreakerOpen));
-        }
-        let asked = lock(&station.bulkhead).ask(class, left);
-        let turned_away = |station: &Station, why| {
-            station.breakers(|breakers| breakers.ended(cell, verdict, Sign::None, now));
-            Err(Refusal::Rejected(why))
-        };
-        let state = match asked {
-            Asked::Granted => Held::Since(now),
-            Asked::Waits(id) => Held::Waits(id),
-            Asked::Full => return turned_away(&station, Rejection::QueueFull),
-            Asked::TooLate => return turned_away(&station, Rejection::NoTime),
-        };
-        let turn = Turn {
-            station,
-            clock,
-            state,
-            class,
-            verdict,
-        };
-        Ok(match state {
-            Held::Waits(_) => Admission::Wait(Waiting(Some(turn))),
-            _ => Admission::Now(turn.granted()),
-        })
+    /// The stations.
+    fn table(&self) -> Arc<Table> {
+        let table = self.0.stations.read();
+        Arc::clone(&table.unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn station(&self, cell: CellId) -> Arc<Station> {
-        let table = &self.0.stations;
-        let known = table.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(station) = known.get(&cell) {
-            return Arc::clone(station);
-        }
-        drop(known);
-        let mut table = table.write().unwrap_or_else(PoisonError::into_inner);
-        let new = || {
-            Arc::new(Station {
-                cell,
-                bulkhead: Mutex::new(Bulkhead::new(&self.0.policy.bulkhead)),
-                judges: self.0.judges.clone(),
-            })
-        };
-        Arc::clone(table.entry(cell).or_insert_with(new))
+    /// The stations, with those of these cells among them.
+    fn grown_table(&self, cells: impl Iterator<Item = CellId>) -> Arc<Table> {
+        let table = self.0.stations.write();
+        let mut table = table.unwrap_or_else(PoisonError::into_inner);
+        Arc::make_mut(&mut table).add(cells, &self.0.policy.bulkhead);
+        Arc::clone(&table)
     }
+}
 
+impl Inner {
     fn judges(&self) -> Option<MutexGuard<'_, Judges>> {
-        self.0.judges.as_deref().map(lock)
+        self.judges.as_ref().map(lock)
     }
-}
 
-/// Does this with the breakers, where there are any.
-fn with_breakers(judges: Option<&Mutex<Judges>>, with: impl FnOnce(&mut Breakers)) {
-    if let Some(judges) = judges
-        && let Some(breakers) = &mut lock(judges).breakers
-    {
-        with(breakers);
-    }
-}
-
-impl Station {
+    /// Does this with the breakers, where there are any.
     fn breakers(&self, with: impl FnOnce(&mut Breakers)) {
-        with_breakers(self.judges.as_deref(), with);
+        if let Some(breakers) = self.judges().as_mut().and_then(|all| all.breakers.as_mut()) {
+            with(breakers);
+        }
     }
 
     /// Does this with the retry tokens, where there are any.
     fn retries(&self, with: impl FnOnce(&mut RetryBudget)) {
-        if let Some(judges) = &self.judges
-            && let Some(retries) = &mut lock(judges).retries
-        {
+        if let Some(retries) = self.judges().as_mut().and_then(|all| all.retries.as_mut()) {
             with(retries);
         }
+    }
+
+    /// Whether a class of some cell had no permit left a moment ago.
+    fn is_crowded(&self) -> bool {
+        self.crowded.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -193,138 +143,6 @@ impl std::fmt::Debug for Isolation {
         f.debug_struct("Isolation")
             .field("policy", &self.0.policy)
             .finish_non_exhaustive()
-    }
-}
-
-/// Whether a work may begin.
-pub(crate) enum Admission {
-    Now(Permit),
-    Wait(Waiting),
-}
-
-/// One work's place with its cell, from asking to the end.
-struct Turn {
-    station: Arc<Station>,
-    clock: Clock,
-    state: Held,
-    class: PermitClass,
-    verdict: Verdict,
-}
-
-#[derive(Clone, Copy)]
-enum Held {
-    Waits(WaitId),
-    Since(Instant),
-    /// It was given back.
-    Over,
-}
-
-impl Turn {
-    fn granted(self) -> Permit {
-        let station = &self.station;
-        station.retries(|retries| retries.earn(station.cell));
-        Permit(self)
-    }
-
-    /// Gives the place back, once.
-    fn end(&mut self, sign: Sign, now: Instant) {
-        let Self { station, class, .. } = self;
-        let next = match std::mem::replace(&mut self.state, Held::Over) {
-            Held::Over => return,
-            Held::Waits(id) => lock(&station.bulkhead).cancel(*class, id),
-            Held::Since(since) => {
-                let held_for = now.saturating_duration_since(since);
-                lock(&station.bulkhead).release(*class, held_for)
-            }
-        };
-        station.breakers(|breakers| breakers.ended(station.cell, self.verdict, sign, now));
-        if let Some(waker) = next {
-            waker.wake();
-        }
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if !matches!(self.state, Held::Over) {
-            // Where its end said nothing, a trial is over all the same.
-            let now = self.clock.now();
-            self.end(Sign::None, now);
-        }
-    }
-}
-
-/// A work that waits for its permit. Dropped, it leaves the queue.
-pub(crate) struct Waiting(Option<Turn>);
-
-impl Waiting {
-    /// The permit, when it is its turn; else the waker is woken then.
-    pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Permit> {
-        let turn = self.0.as_mut()?;
-        let Held::Waits(id) = turn.state else {
-            return None;
-        };
-        if !lock(&turn.station.bulkhead).poll(turn.class, id, waker) {
-            return None;
-        }
-        turn.state = Held::Since(turn.clock.now());
-        self.0.take().map(Turn::granted)
-    }
-}
-
-/// A work's right to use its cell. Held until the work has ended, also where nobody waits for it any more.
-pub(crate) struct Permit(Turn);
-
-impl Permit {
-    /// The work has come to an end by itself: gives the permit back, and tells the breaker.
-    pub(crate) fn ended<T>(mut self, outcome: &Outcome<T>, now: Instant) {
-        let sign = match outcome {
-            Outcome::Answered(_) => Sign::Good,
-            Outcome::Failed(failure) => sign_of(failure.class()),
-            Outcome::TimedOut(_) => Sign::Bad,
-            Outcome::Rejected(_) | Outcome::Skipped(_) => Sign::None,
-        };
-        self.0.end(sign, now);
-    }
-
-    /// Whether work that was called so often and failed with this class may be called once more; takes a token if so.
-    pub(crate) fn may_retry(
-        &self,
-        calls: impl FnOnce() -> u32,
-        effect: Effect,
-        class: ErrorClass,
-    ) -> bool {
-        let mut may = false;
-        if effect.may_repeat() && class.is_retryable() {
-            let station = &self.0.station;
-            station.retries(|retries| {
-                may = calls() < retries.attempts() && retries.spend(station.cell);
-            });
-        }
-        may
-    }
-}
-
-impl Isolation {
-    /// A cell was late while its work ran.
-    pub(crate) fn late(&self, cell: CellId, stage: Stage, now: Instant) {
-        if matches!(stage, Stage::Targeting | Stage::Connecting | Stage::Running) {
-            let late =
-                |breakers: &mut Breakers| breakers.ended(cell, Verdict::Trial, Sign::Bad, now);
-            with_breakers(self.0.judges.as_deref(), late);
-        }
-    }
-}
-
-/// A failure speaks against its cell where it says that the cell could not be used, whoever asks.
-fn sign_of(class: ErrorClass) -> Sign {
-    match class {
-        ErrorClass::Unreachable
-        | ErrorClass::Authentication
-        | ErrorClass::Tls
-        | ErrorClass::Timeout
-        | ErrorClass::Overloaded => Sign::Bad,
-        _ => Sign::None,
     }
 }
 
@@ -344,14 +162,14 @@ impl Probe {
 
     /// Says what came of one cell's probe.
     pub fn came_back(&self, cell: CellId, good: bool, now: Instant) {
-        let judges = self.isolation.0.judges.as_deref();
-        with_breakers(judges, |breakers| breakers.probed(cell, good, now));
+        let all = &self.isolation.0;
+        all.breakers(|breakers| breakers.probed(cell, good, now));
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if let Some(mut judges) = self.isolation.judges() {
+        if let Some(mut judges) = self.isolation.0.judges() {
             judges.probing = false;
         }
     }

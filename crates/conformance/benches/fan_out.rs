@@ -12,6 +12,9 @@ mod processor;
 #[path = "peers/service.rs"]
 mod service;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use cells::CellError;
@@ -129,13 +132,11 @@ fn async_fan_out(workers: usize) {
     }
 }
 
-/// What a request needs to aim at a cell.
-type Target = (cells::Cells<HonestConnector>, context::RequestContext);
+/// What a pool runs, whatever it is.
+type HandJob = Box<dyn FnOnce() + Send>;
 
-/// A cell, what aims at it, and where its answer goes.
-type HandJob = (usize, Option<Target>, Sender<(usize, u64)>);
-
-/// By hand: workers on a channel, results through another, a deadline for all.
+/// By hand: workers on a channel that no panic costs, results through another, a deadline for all, and a mark that keeps
+/// what is still queued then from being run.
 struct HandPool {
     jobs: Sender<HandJob>,
 }
@@ -146,25 +147,26 @@ impl HandPool {
         for _ in 0..workers {
             let queue = queue.clone();
             std::thread::spawn(move || {
-                while let Ok((cell, target, answer)) = queue.recv() {
-                    if let Some((cells, request)) = target {
-                        let id = FakeCloud::<HonestConnector>::id(cell);
-                        let _target = cells.target(&request, id).expect("it is there");
-                    }
-                    let _ = answer.send((cell, 1));
+                while let Ok(job) = queue.recv() {
+                    let _ = catch_unwind(AssertUnwindSafe(job));
                 }
             });
         }
         Self { jobs }
     }
 
-    fn scatter(&self, cells: usize, target: Option<&Service>) {
+    fn scatter(&self, cells: usize, work: impl Fn(usize) -> u64 + Send + Sync + 'static) {
         let (answer, answers) = unbounded();
+        let call = Arc::new((work, AtomicBool::new(false)));
         for cell in 0..cells {
-            let target = target.map(|of| (of.cloud.cells.clone(), of.request.clone()));
-            self.jobs
-                .send((cell, target, answer.clone()))
-                .expect("the pool is there");
+            let (call, answer) = (Arc::clone(&call), answer.clone());
+            let job = move || {
+                let (work, over) = &*call;
+                if !over.load(Ordering::Relaxed) {
+                    let _ = answer.send((cell, work(cell)));
+                }
+            };
+            self.jobs.send(Box::new(job)).expect("the pool is there");
         }
         let deadline = Instant::now() + AMPLE;
         let mut results: Vec<Option<u64>> = vec![None; cells];
@@ -172,7 +174,18 @@ impl HandPool {
             let (cell, value) = answers.recv_deadline(deadline).expect("in time");
             results[cell] = Some(value);
         }
+        call.1.store(true, Ordering::Relaxed);
         assert!(results.iter().all(Option::is_some));
+    }
+}
+
+/// Work that aims at its cell and does nothing.
+fn targeting(service: &Service) -> impl Fn(usize) -> u64 + Send + Sync + 'static {
+    let (cells, request) = (service.cloud.cells.clone(), service.request.clone());
+    move |cell| {
+        let id = FakeCloud::<HonestConnector>::id(cell);
+        let _target = cells.target(&request, id).expect("it is there");
+        1
     }
 }
 
@@ -193,9 +206,13 @@ fn thread_fan_out(workers: usize) {
                 assert!(!report.is_partial());
             })
         };
-        for (target, note) in [(None, ""), (Some(&service), ", peer targets too")] {
-            let peer = || peers::seconds(calls, || by_hand.scatter(cells, target));
-            let (ours, peer) = in_turns(7, ours, peer);
+        let bare = || peers::seconds(calls, || by_hand.scatter(cells, |_| 1));
+        let aims = || peers::seconds(calls, || by_hand.scatter(cells, targeting(&service)));
+        let rows = [
+            ("", in_turns(7, ours, bare)),
+            (", peer targets too", in_turns(7, ours, aims)),
+        ];
+        for (note, (ours, peer)) in rows {
             row(
                 &format!("P2 scatter {cells} cells, {workers} threads{note}"),
                 ours * 1e6,

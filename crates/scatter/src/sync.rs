@@ -15,4 +15,4 @@ pub(crate) const LOOKS: u32 = 64;
 
 /// How often the one who has nothing else to do looks: the next call of a caller in a loop comes within that time, and a
 /// sleeper costs it three times as much.
-pub(crate) const PATIENCE: u32 = 512;
+pub(crate) const PATIENCE: u32 = 1024;

@@ -229,8 +229,9 @@ impl Pool {
                 looked = false;
             } else {
                 let seen = self.submissions.load(Ordering::Acquire);
+                let alone = state.busy == 0;
                 drop(state);
-                self.look_around(seen);
+                self.look_around(seen, alone);
                 looked = true;
                 state = self.state();
             }
@@ -283,9 +284,9 @@ impl Pool {
     }
 
     /// Waits a moment for a submission later than the one seen.
-    fn look_around(&self, seen: usize) {
+    fn look_around(&self, seen: usize, alone: bool) {
         let looks = match self.watching.fetch_add(1, Ordering::Relaxed) {
-            0 => PATIENCE,
+            0 if alone => PATIENCE,
             _ => LOOKS,
         };
         for _ in 0..looks {

@@ -39,8 +39,9 @@ impl<B: Clone> PoolState<B> {
     /// until that one has come for it.
     fn runnable_beyond(&self, so_many: usize) -> bool {
         let hurried = |portion: &&Arc<Portion<B>>| portion.marks.ticket(0) < self.hurried;
+        let under_way = self.open.iter().any(|(portion, _)| !hurried(&portion));
         let ready = self.ready.iter();
-        let ready = ready.filter(|portion| so_many == 0 || hurried(portion));
+        let ready = ready.filter(|portion| hurried(portion) || (so_many == 0 && !under_way));
         let open = self.open.iter().map(|(portion, _)| portion);
         let mut runnable = 0;
         ready.chain(open.filter(hurried)).any(|portion| {

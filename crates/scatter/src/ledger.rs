@@ -5,9 +5,8 @@
 //! to read the outcome, and by works that connect.
 
 use std::collections::VecDeque;
-use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
@@ -16,10 +15,13 @@ use futures_util::task::AtomicWaker;
 
 use crate::executor::Clock;
 use crate::isolation::{Admit, Place};
-use crate::outcome::{Outcome, OutcomeKind, Progress, Rejection, Stage, TimedOut};
+use crate::outcome::{Outcome, OutcomeKind, Rejection, Stage};
 use crate::report::{CellReport, ScatterReport};
+use crate::slot::{Slot, lock};
 
 pub(crate) struct Ledger<T> {
+    /// Which cell each slot is for.
+    cells: Vec<Choice>,
     slots: Box<[Slot<T>]>,
     clock: Clock,
     started: Instant,
@@ -48,29 +50,6 @@ const NEIGHBOURS: usize = 16;
 #[repr(C)]
 struct Left(AtomicUsize, [u64; 7]);
 
-struct Slot<T> {
-    cell: Choice,
-    /// A [`Stage`], by its number.
-    stage: AtomicU8,
-    /// Whether the slot has been counted as ended: stays when a stream has taken the outcome out. Set under the lock.
-    settled: AtomicBool,
-    attempts: AtomicU16,
-    /// Where the cell's permits are, once the ledger was told.
-    place: Place,
-    /// Nanoseconds from the start until the work began, plus one; 0 where it has not.
-    began: AtomicU64,
-    end: Mutex<End<T>>,
-}
-
-/// Times are in nanoseconds after the call's start: a slot is small, since a call has one for each cell.
-struct End<T> {
-    /// When the work said that it connects, plus one.
-    connecting: Option<NonZeroU64>,
-    /// How long it has connected before.
-    connect: u64,
-    outcome: Option<(Outcome<T>, u64)>,
-}
-
 /// What a cell's work sees of the ledger, whatever it answers with.
 pub(crate) trait Watch: Send + Sync {
     /// Whether nobody waits for this slot any more.
@@ -92,17 +71,14 @@ impl<T> Ledger<T> {
             true => Stage::InFlight,
             false => Stage::Queued,
         };
-        let slot = |choice: Choice| {
-            let outcome = match &choice {
-                Choice::Cell(_) => None,
-                Choice::Rejected(rejected) => {
-                    let why = Rejection::Mapping(rejected.shared_problems());
-                    Some((Outcome::Rejected(why), 0))
-                }
-            };
-            Slot::new(choice, stage, outcome)
+        let slot = |choice: &Choice| match choice {
+            Choice::Cell(_) => Slot::new(stage, None),
+            Choice::Rejected(rejected) => {
+                let why = Rejection::Mapping(rejected.shared_problems());
+                Slot::new(stage, Some(Outcome::Rejected(why)))
+            }
         };
-        let slots: Box<[Slot<T>]> = choices.into_iter().map(slot).collect();
+        let slots: Box<[Slot<T>]> = choices.iter().map(slot).collect();
         let unsettled = |slots: &[Slot<T>]| slots.iter().filter(|slot| !slot.is_settled()).count();
         let count = |slots: &[Slot<T>]| Left(AtomicUsize::new(unsettled(slots)), [0; 7]);
         let (left, open): (Box<[Left]>, usize) = match slots.len() <= NEIGHBOURS {
@@ -120,6 +96,7 @@ impl<T> Ledger<T> {
         };
         Self {
             arrived: streamed.then(|| Mutex::new(rejected())),
+            cells: choices,
             slots,
             clock,
             started: now,
@@ -135,15 +112,16 @@ impl<T> Ledger<T> {
 
     /// The slots to ask from here on: slot number, and id.
     pub(crate) fn next_to_ask(&self, from: usize) -> Option<(usize, CellId)> {
-        let rest = self.slots.iter().enumerate().skip(from);
-        rest.filter_map(|(at, slot)| Some((at, slot.id()?))).next()
+        let rest = self.cells.iter().enumerate().skip(from);
+        rest.filter_map(|(at, choice)| Some((at, id(choice)?)))
+            .next()
     }
 
     /// The cells that can be asked, each with the place where its permits are to be noted.
     pub(crate) fn places(&mut self) -> impl Iterator<Item = (CellId, &mut Place)> {
-        self.slots
-            .iter_mut()
-            .filter_map(|slot| Some((slot.id()?, &mut slot.place)))
+        let slots = self.slots.iter_mut().map(|slot| &mut slot.place);
+        let both = self.cells.iter().zip(slots);
+        both.filter_map(|(choice, place)| Some((id(choice)?, place)))
     }
 
     /// Where the permits of a slot's cell are.
@@ -165,11 +143,11 @@ impl<T> Ledger<T> {
 
     /// The cell of a slot; none where its row has no id.
     pub(crate) fn cell(&self, at: usize) -> Option<CellId> {
-        self.slots[at].id()
+        id(&self.cells[at])
     }
 
     pub(crate) fn label(&self, at: usize) -> &CellLabel {
-        self.slots[at].cell.label()
+        self.cells[at].label()
     }
 
     pub(crate) fn is_settled(&self) -> bool {
@@ -230,8 +208,7 @@ impl<T> Ledger<T> {
             if slot.is_settled() || self.is_closed() {
                 return false;
             }
-            end.leave_stage(now);
-            end.outcome = Some((outcome, now));
+            end.fill(outcome, now);
             slot.settled.store(true, Ordering::Release);
         }
         if let Some(arrived) = &self.arrived {
@@ -325,7 +302,7 @@ impl<T> Ledger<T> {
         let at = lock(self.arrived.as_ref()?).pop_front()?;
         let mut end = lock(&self.slots[at].end);
         let outcome = end.outcome.take()?;
-        Some(self.report_of(at, end.connect, outcome))
+        Some(self.report_of(at, end.connect(), outcome))
     }
 
     /// Ends the scatter: whatever has no outcome timed out where it was. Works that look see that nobody waits.
@@ -342,12 +319,12 @@ impl<T> Ledger<T> {
                 // A stream has it.
                 (None, true) => return None,
                 (None, false) => {
-                    end.leave_stage(now);
+                    end.disconnect(now);
                     slot.settled.store(true, Ordering::SeqCst);
                     (Outcome::TimedOut(slot.timed_out()), now)
                 }
             };
-            Some(self.report_of(at, end.connect, outcome))
+            Some(self.report_of(at, end.connect(), outcome))
         };
         let mut cells = Vec::with_capacity(self.len());
         cells.extend(self.slots.iter().enumerate().filter_map(report));
@@ -369,17 +346,17 @@ impl<T> Ledger<T> {
     fn report_of(
         &self,
         at: usize,
-        connect: u64,
+        connect: Duration,
         (outcome, ended): (Outcome<T>, u64),
     ) -> CellReport<T> {
         let elapsed = Duration::from_nanos(ended);
         let slot = &self.slots[at];
         CellReport {
-            cell: slot.cell.label().clone(),
+            cell: self.label(at).clone(),
             outcome,
             elapsed,
             queued: slot.waited().unwrap_or(elapsed),
-            connect: Duration::from_nanos(connect),
+            connect,
             attempts: slot.attempts.load(Ordering::Relaxed).into(),
         }
     }
@@ -400,8 +377,10 @@ impl<T> Ledger<T> {
         if connects || slot.stage() == Stage::Connecting {
             let now = self.after(self.now());
             let mut end = lock(&slot.end);
-            end.leave_stage(now);
-            end.connecting = connects.then_some(NonZeroU64::MIN.saturating_add(now));
+            end.disconnect(now);
+            if connects {
+                end.connect_from(now);
+            }
         }
         if !slot.is_settled() {
             slot.enter(stage);
@@ -409,75 +388,11 @@ impl<T> Ledger<T> {
     }
 }
 
-fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl<T> Slot<T> {
-    fn new(cell: Choice, stage: Stage, outcome: Option<(Outcome<T>, u64)>) -> Self {
-        Self {
-            cell,
-            stage: AtomicU8::new(stage as u8),
-            settled: AtomicBool::new(outcome.is_some()),
-            attempts: AtomicU16::new(0),
-            place: Place::NOWHERE,
-            began: AtomicU64::new(0),
-            end: Mutex::new(End {
-                connecting: None,
-                connect: 0,
-                outcome,
-            }),
-        }
-    }
-
-    fn is_settled(&self) -> bool {
-        self.settled.load(Ordering::Acquire)
-    }
-
-    fn stage(&self) -> Stage {
-        let number = usize::from(self.stage.load(Ordering::Relaxed));
-        Stage::ALL.get(number).copied().unwrap_or(Stage::Running)
-    }
-
-    fn enter(&self, stage: Stage) {
-        self.stage.store(stage as u8, Ordering::Relaxed);
-    }
-
-    /// The cell's id, where it can be asked.
-    fn id(&self) -> Option<CellId> {
-        match &self.cell {
-            Choice::Cell(mapping) => Some(mapping.id()),
-            Choice::Rejected(_) => None,
-        }
-    }
-
-    /// How long the work waited before it began.
-    fn waited(&self) -> Option<Duration> {
-        let after = self.began.load(Ordering::SeqCst).checked_sub(1)?;
-        Some(Duration::from_nanos(after))
-    }
-
-    /// When the work began, in a call that started then.
-    fn began(&self, started: Instant) -> Option<Instant> {
-        Some(started + self.waited()?)
-    }
-
-    fn timed_out(&self) -> TimedOut {
-        TimedOut {
-            stage: self.stage(),
-            progress: match self.began.load(Ordering::SeqCst) {
-                0 => Progress::NeverStarted,
-                _ => Progress::StillRunning,
-            },
-        }
-    }
-}
-
-impl<T> End<T> {
-    fn leave_stage(&mut self, now: u64) {
-        if let Some(since) = self.connecting.take() {
-            self.connect += now.saturating_sub(since.get() - 1);
-        }
+/// The cell's id, where it can be asked.
+fn id(choice: &Choice) -> Option<CellId> {
+    match choice {
+        Choice::Cell(mapping) => Some(mapping.id()),
+        Choice::Rejected(_) => None,
     }
 }
 

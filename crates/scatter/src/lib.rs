@@ -27,6 +27,7 @@ mod isolation;
 mod ledger;
 mod line;
 mod seat;
+mod slot;
 
 mod executor;
 

@@ -24,7 +24,11 @@ use crate::token::AuthToken;
 ///
 /// A context is never changed; every `with_..` returns a new one that shares what is the same.
 #[derive(Clone)]
-pub struct RequestContext(Arc<Inner>);
+pub struct RequestContext {
+    inner: Arc<Inner>,
+    // Every call of many cells sets it, so it costs no copy of the rest.
+    deadline: Option<Deadline>,
+}
 
 #[derive(Clone)]
 struct Inner {
@@ -35,7 +39,6 @@ struct Inner {
     request_id: RequestId,
     global_request_id: Option<RequestId>,
     read_deleted: ReadDeleted,
-    deadline: Option<Deadline>,
 }
 
 struct Shared {
@@ -92,13 +95,12 @@ impl RequestContext {
             let own = CatalogAuth::new(parts.token.clone(), parts.catalog.clone());
             Arc::new(own.with_service_token(service))
         });
-        Self(Arc::new(Inner {
+        let inner = Inner {
             roles: parts.roles,
             is_admin,
             request_id: parts.request_id.unwrap_or_else(RequestId::random),
             global_request_id: parts.global_request_id,
             read_deleted: parts.read_deleted,
-            deadline: None,
             shared: Arc::new(Shared {
                 identity: parts.identity,
                 service: parts.service,
@@ -115,25 +117,29 @@ impl RequestContext {
                 show_deleted: parts.show_deleted,
                 provenance,
             }),
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            deadline: None,
+        }
     }
 
     /// Everything again as parts: what a wire form is written from.
     #[cfg(feature = "serde")]
     pub(crate) fn to_parts(&self) -> RequestParts {
-        let shared = &self.0.shared;
+        let shared = &self.inner.shared;
         RequestParts {
             identity: shared.identity.clone(),
-            roles: self.0.roles.clone(),
+            roles: self.inner.roles.clone(),
             token: shared.token.clone(),
-            request_id: Some(self.0.request_id.clone()),
-            global_request_id: self.0.global_request_id.clone(),
+            request_id: Some(self.inner.request_id.clone()),
+            global_request_id: self.inner.global_request_id.clone(),
             remote_address: shared.remote_address,
             quota_class: shared.quota_class.clone(),
             service: shared.service.clone(),
             catalog: shared.catalog.clone(),
             timestamp: Some(shared.timestamp),
-            read_deleted: self.0.read_deleted,
+            read_deleted: self.inner.read_deleted,
             resource_uuid: shared.resource_uuid.clone(),
             read_only: shared.read_only,
             show_deleted: shared.show_deleted,
@@ -145,37 +151,37 @@ impl RequestContext {
     /// Whom the request speaks for.
     #[must_use]
     pub fn identity(&self) -> &Identity {
-        &self.0.shared.identity
+        &self.inner.shared.identity
     }
 
     /// The roles it holds.
     #[must_use]
     pub fn roles(&self) -> &Roles {
-        &self.0.roles
+        &self.inner.roles
     }
 
     /// Whether it is an administrator's: holds the role `admin`, or was elevated.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.0.is_admin
+        self.inner.is_admin
     }
 
     /// This request's id, for every log line.
     #[must_use]
     pub fn request_id(&self) -> &RequestId {
-        &self.0.request_id
+        &self.inner.request_id
     }
 
     /// The id of the whole chain of requests this one is part of, where the caller gave one.
     #[must_use]
     pub fn global_request_id(&self) -> Option<&RequestId> {
-        self.0.global_request_id.as_ref()
+        self.inner.global_request_id.as_ref()
     }
 
     /// Where the request came from.
     #[must_use]
     pub fn remote_address(&self) -> Option<IpAddr> {
-        self.0.shared.remote_address
+        self.inner.shared.remote_address
     }
 
     /// This context's credentials, behind policy and audit.
@@ -183,7 +189,7 @@ impl RequestContext {
     /// # Errors
     /// [`AuthError::NoToken`] for anonymous contexts and background tasks that brought no plugin.
     pub fn auth(&self) -> Result<Auth<'_>, AuthError> {
-        let shared = &self.0.shared;
+        let shared = &self.inner.shared;
         if shared.token.is_none() && !shared.own_plugin {
             return Err(AuthError::NoToken);
         }
@@ -193,64 +199,66 @@ impl RequestContext {
     /// The context's side of a policy check.
     pub(crate) fn creds(&self) -> Creds<'_> {
         Creds {
-            identity: &self.0.shared.identity,
-            service: self.0.shared.service.as_ref(),
-            roles: &self.0.roles,
-            is_admin: Some(self.0.is_admin),
+            identity: &self.inner.shared.identity,
+            service: self.inner.shared.service.as_ref(),
+            roles: &self.inner.roles,
+            is_admin: Some(self.inner.is_admin),
         }
     }
 
     /// Policies and journal of this context.
     #[must_use]
     pub fn guard(&self) -> &Guard {
-        &self.0.shared.guard
+        &self.inner.shared.guard
     }
 
     /// An audit event with this request as its initiator.
     #[must_use]
     pub fn event(&self, action: &'static str, outcome: AuditOutcome) -> AuditEvent {
         let mut event = AuditEvent::new(action, outcome);
-        event.request_id = Some(self.0.request_id.clone());
-        event.user.clone_from(&self.0.shared.identity.user.id);
-        event.project.clone_from(&self.0.shared.identity.project.id);
-        event.address = self.0.shared.remote_address;
+        event.request_id = Some(self.inner.request_id.clone());
+        event.user.clone_from(&self.inner.shared.identity.user.id);
+        event
+            .project
+            .clone_from(&self.inner.shared.identity.project.id);
+        event.address = self.inner.shared.remote_address;
         event
     }
 
     /// The user's token, where the request brought one. Its text needs a grant: see [`auth`](Self::auth).
     #[must_use]
     pub fn token(&self) -> Option<&AuthToken> {
-        self.0.shared.token.as_ref()
+        self.inner.shared.token.as_ref()
     }
 
     /// The quota class, where an operator uses them.
     #[must_use]
     pub fn quota_class(&self) -> Option<&str> {
-        self.0.shared.quota_class.as_deref()
+        self.inner.shared.quota_class.as_deref()
     }
 
     /// When the context was made.
     #[must_use]
     pub fn timestamp(&self) -> SystemTime {
-        self.0.shared.timestamp
+        self.inner.shared.timestamp
     }
 
     /// Whether soft-deleted rows are wanted.
     #[must_use]
     pub fn read_deleted(&self) -> ReadDeleted {
-        self.0.read_deleted
+        self.inner.read_deleted
     }
 
     /// By when the caller wants its answer.
     #[must_use]
     pub fn deadline(&self) -> Option<Deadline> {
-        self.0.deadline
+        self.deadline
     }
 
     /// The background task's name, for contexts of one.
     #[must_use]
     pub fn task(&self) -> Option<&'static str> {
-        match self.0.shared.provenance {
+        match self.inner.shared.provenance {
             Provenance::Background(task) => Some(task),
             Provenance::Request | Provenance::Rpc => None,
         }
@@ -259,45 +267,45 @@ impl RequestContext {
     /// Which door it came in through.
     #[must_use]
     pub fn provenance(&self) -> Provenance {
-        self.0.shared.provenance
+        self.inner.shared.provenance
     }
 
     /// The service that passed the request on, as its own token says.
     #[must_use]
     pub fn service(&self) -> Option<&ServiceIdentity> {
-        self.0.shared.service.as_ref()
+        self.inner.shared.service.as_ref()
     }
 
     /// Where the cloud's other services answer, for this request.
     #[must_use]
     pub fn catalog(&self) -> &ServiceCatalog {
-        &self.0.shared.catalog
+        &self.inner.shared.catalog
     }
 
     /// oslo.context's field of this name, carried for Nova's sake.
     #[must_use]
     pub fn resource_uuid(&self) -> Option<&str> {
-        self.0.shared.resource_uuid.as_deref()
+        self.inner.shared.resource_uuid.as_deref()
     }
 
     /// oslo.context's field of this name, carried for Nova's sake.
     #[must_use]
     pub fn read_only(&self) -> bool {
-        self.0.shared.read_only
+        self.inner.shared.read_only
     }
 
     /// oslo.context's field of this name, carried for Nova's sake.
     #[must_use]
     pub fn show_deleted(&self) -> bool {
-        self.0.shared.show_deleted
+        self.inner.shared.show_deleted
     }
 
     /// A request of its own that this one causes: a fresh request id, everything else as it is. The chain's id
     /// (`global_request_id`) is this request's where it has none yet, so that both are found together.
     #[must_use]
     pub fn child(&self) -> Self {
-        let chain = self.0.global_request_id.as_ref();
-        let chain = chain.unwrap_or(&self.0.request_id).clone();
+        let chain = self.inner.global_request_id.as_ref();
+        let chain = chain.unwrap_or(&self.inner.request_id).clone();
         self.changed(|inner| {
             inner.global_request_id = Some(chain);
             inner.request_id = RequestId::random();
@@ -317,11 +325,17 @@ impl RequestContext {
     /// The same request with a deadline, or with the earlier of the one it has and this one.
     #[must_use]
     pub fn with_deadline(&self, deadline: Deadline) -> Self {
-        let deadline = self
-            .0
-            .deadline
-            .map_or(deadline, |held| held.earliest(deadline));
-        self.changed(|inner| inner.deadline = Some(deadline))
+        let held = self.deadline;
+        Self {
+            inner: Arc::clone(&self.inner),
+            deadline: Some(held.map_or(deadline, |held| held.earliest(deadline))),
+        }
+    }
+
+    /// The same request in memory of its own: for a thread that makes many clones of it while others do, too.
+    #[must_use]
+    pub fn unshared(&self) -> Self {
+        self.changed(|_| {})
     }
 
     /// The same request, wanting deleted rows or not.
@@ -348,7 +362,7 @@ impl RequestContext {
             .event("context/elevate", AuditOutcome::Success)
             .location(Location::caller())
             .reason(why);
-        self.0.shared.guard.journal.record(&event)?;
+        self.inner.shared.guard.journal.record(&event)?;
         Ok(self.changed(|inner| {
             inner.is_admin = true;
             inner.roles = inner.roles.with(ADMIN);
@@ -356,9 +370,12 @@ impl RequestContext {
     }
 
     fn changed(&self, change: impl FnOnce(&mut Inner)) -> Self {
-        let mut inner = Inner::clone(&self.0);
+        let mut inner = Inner::clone(&self.inner);
         change(&mut inner);
-        Self(Arc::new(inner))
+        Self {
+            inner: Arc::new(inner),
+            deadline: self.deadline,
+        }
     }
 }
 
@@ -366,12 +383,12 @@ impl fmt::Debug for RequestContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Ids only: names are personal data, the token is a secret, the rest is noise in a log line.
         f.debug_struct("RequestContext")
-            .field("request_id", &self.0.request_id.as_str())
-            .field("user", &self.0.shared.identity.user.id)
-            .field("project", &self.0.shared.identity.project.id)
-            .field("is_admin", &self.0.is_admin)
-            .field("read_deleted", &self.0.read_deleted)
-            .field("provenance", &self.0.shared.provenance)
+            .field("request_id", &self.inner.request_id.as_str())
+            .field("user", &self.inner.shared.identity.user.id)
+            .field("project", &self.inner.shared.identity.project.id)
+            .field("is_admin", &self.inner.is_admin)
+            .field("read_deleted", &self.inner.read_deleted)
+            .field("provenance", &self.inner.shared.provenance)
             .finish_non_exhaustive()
     }
 }

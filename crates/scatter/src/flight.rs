@@ -75,6 +75,7 @@ where
     T: Send + 'static,
     X: Into<CellError> + 'static,
 {
+    #[inline]
     pub(crate) fn new(
         executor: &'e E,
         ledger: Ledger<T>,
@@ -114,6 +115,9 @@ where
     }
 
     fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.call.ledger.is_settled() {
+            return Poll::Ready(());
+        }
         self.call.ledger.register(cx.waker());
         if self.spent || self.call.ledger.is_settled() || self.budget.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
@@ -127,7 +131,7 @@ where
     }
 
     /// Ends the flight and gives the report.
-    pub(crate) fn land(self) -> ScatterReport<T> {
+    pub(crate) fn land(&self) -> ScatterReport<T> {
         let span = self.span.clone();
         let _inside = span.enter();
         if self.call.ledger.is_settled() {

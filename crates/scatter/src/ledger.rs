@@ -19,27 +19,32 @@ use crate::outcome::{Outcome, OutcomeKind, Rejection, Stage};
 use crate::report::{CellReport, ScatterReport};
 use crate::slot::{Slot, lock};
 
+/// What works write to comes first, what the caller watches last; between them is more than a cache line that nobody writes
+/// to.
+#[repr(C)]
 pub(crate) struct Ledger<T> {
+    /// Slots without an outcome, where all are neighbours.
+    few: AtomicUsize,
+    /// Slots that are under way, where the caller limits them; the drivers keep it below that.
+    under_way: AtomicUsize,
+    /// Slots with outcomes, in the order in which they came, where a stream wants to know.
+    arrived: Option<Mutex<VecDeque<usize>>>,
     /// Which cell each slot is for.
     cells: Vec<Choice>,
     slots: Box<[Slot<T>]>,
-    clock: Clock,
-    started: Instant,
     /// Slots without an outcome, counted by neighbourhood: those who work on neighbours count beside each other. Empty where
     /// all are neighbours.
     left: Box<[Left]>,
-    /// Neighbourhoods in which there are any; slots, where all are neighbours.
-    open: AtomicUsize,
-    /// Slots that are under way, where the caller limits them; the drivers keep it below that.
-    under_way: AtomicUsize,
+    clock: Clock,
+    started: Instant,
     limited: bool,
+    /// Whether the driver wants to hear of every outcome, or of the last one alone.
+    wake_each: bool,
     /// Set when the caller stops waiting; works look at it through their task.
     closed: AtomicBool,
     driver: AtomicWaker,
-    /// Whether the driver wants to hear of every outcome, or of the last one alone.
-    wake_each: bool,
-    /// Slots with outcomes, in the order in which they came, where a stream wants to know.
-    arrived: Option<Mutex<VecDeque<usize>>>,
+    /// Neighbourhoods with slots that have no outcome.
+    open: AtomicUsize,
 }
 
 /// So many slots are counted together.
@@ -81,14 +86,12 @@ impl<T> Ledger<T> {
         let slots: Box<[Slot<T>]> = choices.iter().map(slot).collect();
         let unsettled = |slots: &[Slot<T>]| slots.iter().filter(|slot| !slot.is_settled()).count();
         let count = |slots: &[Slot<T>]| Left(AtomicUsize::new(unsettled(slots)), [0; 7]);
-        let (left, open): (Box<[Left]>, usize) = match slots.len() <= NEIGHBOURS {
-            true => (Box::default(), unsettled(&slots)),
-            false => {
-                let some = |slots: &&[Slot<T>]| unsettled(slots) > 0;
-                let chunks = || slots.chunks(NEIGHBOURS);
-                (chunks().map(count).collect(), chunks().filter(some).count())
-            }
+        let (few, left): (usize, Box<[Left]>) = match slots.len() <= NEIGHBOURS {
+            true => (unsettled(&slots), Box::default()),
+            false => (0, slots.chunks(NEIGHBOURS).map(count).collect()),
         };
+        let some = |slots: &&[Slot<T>]| unsettled(slots) > 0;
+        let open = slots.chunks(NEIGHBOURS).filter(some).count();
         let rejected = || {
             (0..slots.len())
                 .filter(|at| slots[*at].is_settled())
@@ -101,6 +104,7 @@ impl<T> Ledger<T> {
             clock,
             started: now,
             open: AtomicUsize::new(open),
+            few: AtomicUsize::new(few),
             left,
             under_way: AtomicUsize::new(0),
             limited,
@@ -158,7 +162,7 @@ impl<T> Ledger<T> {
     pub(crate) fn left(&self) -> usize {
         let count = |left: &Left| left.0.load(Ordering::Relaxed);
         match self.left.is_empty() {
-            true => self.open.load(Ordering::Relaxed),
+            true => self.few.load(Ordering::Relaxed),
             false => self.left.iter().map(count).sum(),
         }
     }
@@ -219,7 +223,7 @@ impl<T> Ledger<T> {
         }
         let one_less = |count: &AtomicUsize| count.fetch_sub(1, Ordering::AcqRel) == 1;
         let here = self.left.get(at / NEIGHBOURS);
-        let last = here.is_none_or(|here| one_less(&here.0)) && one_less(&self.open);
+        let last = one_less(here.map_or(&self.few, |left| &left.0)) && one_less(&self.open);
         if last || self.wake_each {
             self.driver.wake();
         }

@@ -117,8 +117,7 @@ impl<C: CellConnector, W: Send + Sync, T: Send + 'static> Party<C, W, T> {
             let ledger = Arc::clone(&self.ledger);
             *own = Some(Box::new(Own {
                 watch: Arc::new(Arc::clone(&ledger)) as Arc<dyn Watch>,
-                // The same deadline: a copy of the request in memory of its own.
-                request: self.shared.request.with_deadline(self.shared.deadline),
+                request: self.shared.request.unshared(),
                 ledger,
             }));
         }

@@ -146,6 +146,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     }
 
     /// Prepares the async driver; nothing is under way before it is polled.
+    #[inline]
     pub(crate) fn take_off<E, W, F, T, X>(
         mut self,
         executor: &E,
@@ -172,6 +173,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     }
 
     /// What both drivers need.
+    #[inline]
     pub(crate) fn prepare<W, T>(
         self,
         clock: Clock,

@@ -30,12 +30,16 @@ pub(super) struct Pool {
     news: Condvar,
     /// A worker left a closed pool.
     left: Condvar,
-    /// Moves with every submission: what a worker watches for a moment before it goes to sleep.
-    submissions: AtomicUsize,
+    submissions: Submissions,
     /// Workers that watch it. One of them is patient; all of them would burn the processors that the others' work needs.
     watching: AtomicUsize,
     started: AtomicUsize,
 }
+
+/// Moves with every submission: what a worker watches for a moment before it goes to sleep. Nothing else is in its cache line,
+/// which would go to and fro with every write.
+#[repr(align(128))]
+struct Submissions(AtomicUsize);
 
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
@@ -47,7 +51,7 @@ impl Pool {
             policy,
             news: Condvar::new(),
             left: Condvar::new(),
-            submissions: AtomicUsize::new(0),
+            submissions: Submissions(AtomicUsize::new(0)),
             watching: AtomicUsize::new(0),
             started: AtomicUsize::new(0),
         }
@@ -90,7 +94,7 @@ impl Pool {
             }
             state.wake_some()
         };
-        self.submissions.fetch_add(1, Ordering::Release);
+        self.submissions.0.fetch_add(1, Ordering::Release);
         self.wake(&wake);
         for ((_, at), result) in jobs.iter().zip(&results) {
             if result.is_err() {
@@ -228,7 +232,7 @@ impl Pool {
                 state.end_idle();
                 looked = false;
             } else {
-                let seen = self.submissions.load(Ordering::Acquire);
+                let seen = self.submissions.0.load(Ordering::Acquire);
                 let alone = state.busy == 0;
                 drop(state);
                 self.look_around(seen, alone);
@@ -290,7 +294,7 @@ impl Pool {
             _ => LOOKS,
         };
         for _ in 0..looks {
-            if self.submissions.load(Ordering::Acquire) != seen {
+            if self.submissions.0.load(Ordering::Acquire) != seen {
                 break;
             }
             spin_loop();

@@ -15,21 +15,9 @@ use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
 use crate::hash::CellMap;
 use crate::sync::{AtomicUsize, Ordering};
 
+/// What each submission and each portion's worker touches comes first, in as few cache lines as it needs.
+#[repr(C)]
 pub(crate) struct PoolState<B> {
-    pub(super) sizes: Sizes,
-    pub(super) lanes: CellMap<Lane<B>>,
-    /// Lanes are looked through for empty ones when there are so many.
-    pub(super) sweep_at: usize,
-    /// Portions that no worker has come for, first come first served.
-    pub(super) ready: VecDeque<Arc<Portion<B>>>,
-    /// Portions that somebody works through, oldest first, and how far each was when a worker last looked for work.
-    pub(super) open: Vec<(Arc<Portion<B>>, usize)>,
-    /// Portions of which all has been begun; to be dropped outside the lock.
-    pub(super) spent: Vec<Arc<Portion<B>>>,
-    /// Jobs in ready portions and in lanes' queues.
-    pub(super) waiting: usize,
-    /// Lanes that have a queue; whoever ends a job reads it without the lock.
-    pub(super) queues: Arc<AtomicUsize>,
     /// Threads that belong to the pool.
     pub(super) workers: usize,
     /// Of those, the ones that have a portion.
@@ -38,14 +26,28 @@ pub(crate) struct PoolState<B> {
     pub(super) idle: usize,
     /// Idle ones that were told of work and have not come for it yet.
     pub(super) called: usize,
+    /// Jobs in ready portions and in lanes' queues.
+    pub(super) waiting: usize,
+    /// Jobs with tickets below this one are hurried.
+    pub(super) hurried: Ticket,
+    /// Portions that no worker has come for, first come first served.
+    pub(super) ready: VecDeque<Arc<Portion<B>>>,
+    /// Portions that somebody works through, oldest first, and how far each was when a worker last looked for work.
+    pub(super) open: Vec<(Arc<Portion<B>>, usize)>,
+    /// Portions of which all has been begun; to be dropped outside the lock.
+    pub(super) spent: Vec<Arc<Portion<B>>>,
+    pub(super) closed: bool,
+    pub(super) next: Ticket,
+    pub(super) sizes: Sizes,
+    pub(super) lanes: CellMap<Lane<B>>,
+    /// Lanes are looked through for empty ones when there are so many.
+    pub(super) sweep_at: usize,
+    /// Lanes that have a queue; whoever ends a job reads it without the lock.
+    pub(super) queues: Arc<AtomicUsize>,
     /// Threads in work that nobody waits for.
     pub(super) abandoned: usize,
     /// Of those, the ones that do not belong to the pool any more.
     pub(super) replaced: usize,
-    pub(super) next: Ticket,
-    /// Jobs with tickets below this one are hurried.
-    pub(super) hurried: Ticket,
-    pub(super) closed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]

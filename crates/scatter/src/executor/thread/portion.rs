@@ -44,7 +44,6 @@ impl Mark {
 }
 
 /// The marks of a portion's jobs. What counts a cell's jobs keeps them, and nothing of the jobs themselves.
-#[repr(align(64))]
 pub(crate) struct Marks {
     /// The first job's ticket.
     first: Ticket,

@@ -28,7 +28,7 @@ pub(crate) struct Ledger<T> {
     /// Slots that are under way, where the caller limits them; the drivers keep it below that.
     under_way: AtomicUsize,
     /// Slots with outcomes, in the order in which they came, where a stream wants to know.
-    arrived: Option<Mutex<VecDeque<usize>>>,
+    arrived: Option<Box<Mutex<VecDeque<usize>>>>,
     /// Which cell each slot is for.
     cells: Vec<Choice>,
     slots: Box<[Slot<T>]>,
@@ -98,7 +98,7 @@ impl<T> Ledger<T> {
                 .collect()
         };
         Self {
-            arrived: streamed.then(|| Mutex::new(rejected())),
+            arrived: streamed.then(|| Box::new(Mutex::new(rejected()))),
             cells: choices,
             slots,
             clock,

@@ -23,35 +23,35 @@ use crate::sync::{
 pub(super) struct Pool {
     name: String,
     policy: ThreadPolicy,
-    state: Mutex<PoolState<Arc<dyn Batch>>>,
+    state: Apart<Mutex<PoolState<Arc<dyn Batch>>>>,
     /// How many cells have jobs beyond their limit; see [`PoolState`].
     queues: Arc<AtomicUsize>,
     /// Work came, or the pool was closed.
     news: Condvar,
     /// A worker left a closed pool.
     left: Condvar,
-    submissions: Submissions,
+    /// Moves with every submission: what a worker watches for a moment before it goes to sleep.
+    submissions: Apart<AtomicUsize>,
     /// Workers that watch it. One of them is patient; all of them would burn the processors that the others' work needs.
     watching: AtomicUsize,
     started: AtomicUsize,
 }
 
-/// Moves with every submission: what a worker watches for a moment before it goes to sleep. Nothing else is in its cache line,
-/// which would go to and fro with every write.
+/// Begins with a cache line, and nothing else is in its last: that would go to and fro with every write.
 #[repr(align(128))]
-struct Submissions(AtomicUsize);
+struct Apart<S>(S);
 
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
         let queues = Arc::new(AtomicUsize::new(0));
         Self {
             name: name.to_owned(),
-            state: Mutex::new(PoolState::new(&policy, Arc::clone(&queues))),
+            state: Apart(Mutex::new(PoolState::new(&policy, Arc::clone(&queues)))),
             queues,
             policy,
             news: Condvar::new(),
             left: Condvar::new(),
-            submissions: Submissions(AtomicUsize::new(0)),
+            submissions: Apart(AtomicUsize::new(0)),
             watching: AtomicUsize::new(0),
             started: AtomicUsize::new(0),
         }
@@ -166,13 +166,13 @@ impl Pool {
     /// The state, for a moment. What is done under the lock takes less than going to sleep over it.
     fn state(&self) -> MutexGuard<'_, PoolState<Arc<dyn Batch>>> {
         for _ in 0..LOOKS {
-            match self.state.try_lock() {
+            match self.state.0.try_lock() {
                 Ok(state) => return state,
                 Err(TryLockError::Poisoned(state)) => return state.into_inner(),
                 Err(TryLockError::WouldBlock) => spin_loop(),
             }
         }
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn start_worker(self: &Arc<Self>) -> io::Result<()> {

@@ -15,7 +15,8 @@ use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
 use crate::hash::CellMap;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// What each submission and each portion's worker touches comes first, in as few cache lines as it needs.
+/// In the order in which it goes from processor to processor: what each submission and each portion's worker writes comes
+/// first, in as few cache lines as it needs; then what workers write, what nobody does, and what callers do.
 #[repr(C)]
 pub(crate) struct PoolState<B> {
     /// Threads that belong to the pool.
@@ -28,26 +29,26 @@ pub(crate) struct PoolState<B> {
     pub(super) called: usize,
     /// Jobs in ready portions and in lanes' queues.
     pub(super) waiting: usize,
+    pub(super) next: Ticket,
     /// Jobs with tickets below this one are hurried.
     pub(super) hurried: Ticket,
     /// Portions that no worker has come for, first come first served.
     pub(super) ready: VecDeque<Arc<Portion<B>>>,
     /// Portions that somebody works through, oldest first, and how far each was when a worker last looked for work.
     pub(super) open: Vec<(Arc<Portion<B>>, usize)>,
+    pub(super) closed: bool,
     /// Portions of which all has been begun; to be dropped outside the lock.
     pub(super) spent: Vec<Arc<Portion<B>>>,
-    pub(super) closed: bool,
-    pub(super) next: Ticket,
-    pub(super) sizes: Sizes,
-    pub(super) lanes: CellMap<Lane<B>>,
-    /// Lanes are looked through for empty ones when there are so many.
-    pub(super) sweep_at: usize,
-    /// Lanes that have a queue; whoever ends a job reads it without the lock.
-    pub(super) queues: Arc<AtomicUsize>,
     /// Threads in work that nobody waits for.
     pub(super) abandoned: usize,
     /// Of those, the ones that do not belong to the pool any more.
     pub(super) replaced: usize,
+    /// Lanes that have a queue; whoever ends a job reads it without the lock.
+    pub(super) queues: Arc<AtomicUsize>,
+    pub(super) sizes: Sizes,
+    pub(super) lanes: CellMap<Lane<B>>,
+    /// Lanes are looked through for empty ones when there are so many.
+    pub(super) sweep_at: usize,
 }
 
 #[derive(Debug, Clone, Copy)]

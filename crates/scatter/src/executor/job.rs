@@ -17,7 +17,7 @@ pub struct Job {
     ours: bool,
 }
 
-/// Works that share everything but their number. Each number is run or discarded, once.
+/// Works that share everything but their number. Each number is run or discarded, once for each time that it is submitted.
 pub(crate) trait Batch: Send + Sync {
     /// Runs the work of this number.
     fn run(&self, at: usize, desk: &mut Desk);

@@ -50,7 +50,9 @@ impl AsyncExecutor for TokioExecutor {
     }
 
     fn sleep_until(&self, at: Instant) -> Timer {
-        let _inside = self.runtime.enter();
+        // A timer is made within its runtime, where most callers are already.
+        let here = Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id());
+        let _inside = (!here).then(|| self.runtime.enter());
         Box::pin(tokio::time::sleep_until(at.into()))
     }
 }

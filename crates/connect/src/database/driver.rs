@@ -34,12 +34,12 @@ pub(crate) trait Driver: Send + Sync + 'static {
         access: Access,
     ) -> impl Future<Output = Result<Self::Link, sqlx::Error>> + Send;
 
-    /// Whether a connection that was idle for this long can still be used. Asked before each reuse, so it must be cheap.
-    fn still_good(
-        &self,
-        link: &mut Self::Link,
-        idle: Duration,
-    ) -> impl Future<Output = bool> + Send;
+    /// Whether a connection that was idle for this long can still be used, if that is known without asking it. Before each
+    /// reuse, so it must be cheap.
+    fn known_good(&self, link: &Self::Link, idle: Duration) -> Option<bool>;
+
+    /// Asks a connection of which it is not known.
+    fn answers(&self, link: &mut Self::Link) -> impl Future<Output = bool> + Send;
 
     /// Tells the database by when the next statement must end, and holds it to the access.
     fn arm(
@@ -116,7 +116,7 @@ pub(crate) trait Driver: Send + Sync + 'static {
 }
 
 /// A connection that was used this recently is taken to work without asking: a server that is gone says so at once.
-#[cfg(feature = "_server")]
+#[cfg(any(test, feature = "_server", feature = "_bench"))]
 pub(crate) const TRUSTED: Duration = Duration::from_secs(1);
 
 /// The limit that a server is told: a little before the deadline, so that its own word that time is up arrives in time

@@ -83,7 +83,7 @@ macro_rules! run {
     ($pools:expr, $budget:expr, $sql:expr, $wrap:expr, $method:ident($argument:expr)) => {{
         let deadline = $budget.deadline;
         let mut held = $pools
-            .check_out($budget)
+            .check_out(&$budget)
             .await
             .map_err(|error| DbErr::Conn(wrapped(error)))?;
         let ran = {
@@ -116,7 +116,7 @@ impl<D: Driver> Engine for Pools<D> {
     }
 
     async fn probe(&self, budget: Budget) -> Result<(), sqlx::Error> {
-        Pools::probe(self, budget).await
+        Pools::probe(self, &budget).await
     }
 
     async fn execute(&self, budget: Budget, statement: Statement) -> Result<ExecResult, DbErr> {
@@ -168,7 +168,7 @@ impl<D: Driver> Engine for Pools<D> {
     async fn stream(&self, budget: Budget, statement: Statement) -> Result<RowStream, DbErr> {
         let deadline = budget.deadline;
         let mut held = self
-            .check_out(budget)
+            .check_out(&budget)
             .await
             .map_err(|error| DbErr::Conn(wrapped(error)))?;
         let (batches, stream) = channel();

@@ -15,10 +15,10 @@ use std::pin::pin;
 
 use context::Deadline;
 use deadpool::managed::Object;
-use tokio::time::Instant;
 
-use super::driver::{Access, Driver};
+use super::driver::Driver;
 use super::failure::Failure;
+use super::lately::Moment;
 use super::limit::within;
 use super::pool::{Kept, Maker};
 
@@ -34,26 +34,17 @@ pub(super) enum Ran<T> {
 
 pub(super) struct Held<D: Driver> {
     kept: Option<Object<Maker<D>>>,
-    /// Its line in the list of those who hold one.
-    line: u64,
 }
 
 impl<D: Driver> Held<D> {
     pub(super) fn new(
         mut kept: Object<Maker<D>>,
         asked_at: &'static Location<'static>,
-        access: Access,
-        since: Instant,
+        since: Moment,
     ) -> Self {
         kept.taken_at = since;
-        let line = kept
-            .common
-            .holders
-            .enter(asked_at, access, since.into_std());
-        Self {
-            kept: Some(kept),
-            line,
-        }
+        kept.line.enter(asked_at, since);
+        Self { kept: Some(kept) }
     }
 
     /// The connection, to run something on. Whoever drops that future drops this too, and so ends the statement.
@@ -67,7 +58,7 @@ impl<D: Driver> Held<D> {
     /// Holds it no longer. Dropped, it goes back to its pool.
     fn release(&mut self) -> Option<Object<Maker<D>>> {
         let kept = self.kept.take()?;
-        kept.common.holders.leave(self.line);
+        kept.line.leave();
         Some(kept)
     }
 

@@ -1,10 +1,16 @@
 //! Who holds a connection, from where in the program and for how long: what a pool that is full is full of.
+//!
+//! Each connection has a line of its own in the list from its login on, and whoever takes it only fills that in: two plain
+//! writes, and no lock unless somebody else in the program asked the last time. Who reads the list sees of each line what
+//! it says at one moment, and not all lines at the same one.
 
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use super::driver::Access;
+use super::lately::Moment;
 
 /// A connection that is in use at this moment.
 #[derive(Debug, Clone, Copy)]
@@ -18,80 +24,149 @@ pub struct Holder {
     pub writes: bool,
 }
 
-/// The connections of one cell that are in use.
+/// The connections of one cell, and who uses each.
 #[derive(Default)]
-pub(super) struct Holders(Mutex<List>);
+pub(super) struct Holders(Mutex<Vec<Weak<Entry>>>);
 
-#[derive(Default)]
-struct List {
-    next: u64,
-    held: Vec<Entry>,
+/// A connection's line in the list, in the hands of whoever has the connection.
+pub(super) struct Line {
+    entry: Arc<Entry>,
+    /// What the entry says, too.
+    location: &'static Location<'static>,
 }
 
+/// What everybody may read of it.
 struct Entry {
-    number: u64,
-    location: &'static Location<'static>,
-    since: Instant,
     access: Access,
-    reported: bool,
+    location: Mutex<&'static Location<'static>>,
+    /// When it was taken; never, while nobody has it.
+    since: AtomicU64,
+    /// When that one had taken it who was last said to hold it for long.
+    reported: AtomicU64,
+}
+
+const FREE: u64 = Moment::NEVER.nanos();
+
+impl Line {
+    /// Somebody has the connection from this moment.
+    #[inline]
+    pub(super) fn enter(&mut self, location: &'static Location<'static>, since: Moment) {
+        if !std::ptr::eq(self.location, location) {
+            self.location = location;
+            *locked(&self.entry.location) = location;
+        }
+        // After the place, so that nobody reads the former one's with it.
+        self.entry.since.store(since.nanos(), Ordering::Release);
+    }
+
+    /// Nobody has it any more.
+    #[inline]
+    pub(super) fn leave(&self) {
+        self.entry.since.store(FREE, Ordering::Release);
+    }
+}
+
+impl Entry {
+    /// Who has it and since when.
+    fn read(&self) -> Option<(&'static Location<'static>, Moment)> {
+        let since = self.since.load(Ordering::Acquire);
+        let location = *locked(&self.location);
+        // If that is somebody else's place, it was free meanwhile.
+        let same = self.since.load(Ordering::Acquire) == since;
+        (same && since != FREE).then(|| (location, Moment::from_nanos(since)))
+    }
 }
 
 impl Holders {
-    /// Enters one who has a connection from this moment. Gives the number of its line in the list.
-    pub(super) fn enter(
-        &self,
-        location: &'static Location<'static>,
-        access: Access,
-        since: Instant,
-    ) -> u64 {
-        let mut list = self.lock();
-        let number = list.next;
-        list.next += 1;
-        list.held.push(Entry {
-            number,
-            location,
-            since,
+    /// A line for a new connection, which nobody has. It is in the list for as long as it is kept.
+    #[track_caller]
+    pub(super) fn line(&self, access: Access) -> Line {
+        let location = Location::caller();
+        let entry = Arc::new(Entry {
             access,
-            reported: false,
+            location: Mutex::new(location),
+            since: AtomicU64::new(FREE),
+            reported: AtomicU64::new(FREE),
         });
-        number
-    }
-
-    /// Strikes out the line with this number.
-    pub(super) fn leave(&self, number: u64) {
-        let mut list = self.lock();
-        if let Some(at) = list.held.iter().position(|entry| entry.number == number) {
-            list.held.swap_remove(at);
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, List> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut list = locked(&self.0);
+        list.retain(|entry| entry.strong_count() > 0);
+        list.push(Arc::downgrade(&entry));
+        Line { entry, location }
     }
 
     /// The longest held first.
-    pub(super) fn list(&self) -> Vec<Holder> {
-        let entries = &self.lock().held;
-        let mut list: Vec<Holder> = entries
-            .iter()
-            .map(|entry| Holder {
-                location: entry.location,
-                held_for: entry.since.elapsed(),
+    pub(super) fn list(&self, now: Moment) -> Vec<Holder> {
+        let list = locked(&self.0);
+        let held = list.iter().filter_map(|entry| {
+            let entry = entry.upgrade()?;
+            let (location, since) = entry.read()?;
+            Some(Holder {
+                location,
+                held_for: now.since(since),
                 writes: entry.access == Access::ReadWrite,
             })
-            .collect();
-        list.sort_by_key(|holder| std::cmp::Reverse(holder.held_for));
-        list
+        });
+        let mut held: Vec<Holder> = held.collect();
+        held.sort_by_key(|holder| std::cmp::Reverse(holder.held_for));
+        held
     }
 
     /// Logs each connection that is held for longer than this, once.
-    pub(super) fn report(&self, longer_than: Duration) {
-        for entry in &mut self.lock().held {
-            let held_for = entry.since.elapsed();
-            if held_for > longer_than && !entry.reported {
-                entry.reported = true;
-                tracing::warn!(holder = %entry.location, ?held_for, "a database connection is held for long");
+    pub(super) fn report(&self, now: Moment, longer_than: Duration) {
+        for entry in locked(&self.0).iter().filter_map(Weak::upgrade) {
+            let Some((location, since)) = entry.read() else {
+                continue;
+            };
+            let held_for = now.since(since);
+            let told = || entry.reported.swap(since.nanos(), Ordering::Relaxed) == since.nanos();
+            if held_for > longer_than && !told() {
+                tracing::warn!(holder = %location, ?held_for, "a database connection is held for long");
             }
         }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Moment {
+        Moment::from_nanos(0).after(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn those_who_hold_a_connection_are_listed_and_nobody_else() {
+        let holders = Holders::default();
+        let (mut one, mut other) = (
+            holders.line(Access::ReadOnly),
+            holders.line(Access::ReadWrite),
+        );
+        assert!(holders.list(at(1)).is_empty());
+        let (here, there) = (here(), Location::caller());
+        other.enter(there, at(3));
+        one.enter(here, at(2));
+        let list = holders.list(at(5));
+        assert_eq!(list.len(), 2);
+        assert_eq!((list[0].location, list[0].writes), (here, false));
+        assert_eq!(list[0].held_for, Duration::from_secs(3));
+        assert_eq!((list[1].location, list[1].writes), (there, true));
+        one.leave();
+        one.enter(there, at(6));
+        assert!(holders.list(at(7)).iter().all(|h| h.location == there));
+        one.leave();
+        drop(other);
+        assert!(holders.list(at(7)).is_empty());
+        // Of those that are closed nothing is kept.
+        let _third = holders.line(Access::ReadOnly);
+        assert_eq!(locked(&holders.0).len(), 2);
+    }
+
+    #[track_caller]
+    fn here() -> &'static Location<'static> {
+        Location::caller()
     }
 }

@@ -196,8 +196,12 @@ impl Driver for MySql {
         })
     }
 
-    async fn still_good(&self, link: &mut Link, idle: Duration) -> bool {
-        idle < super::driver::TRUSTED || link.connection.ping().await.is_ok()
+    fn known_good(&self, _link: &Link, idle: Duration) -> Option<bool> {
+        (idle < super::driver::TRUSTED).then_some(true)
+    }
+
+    async fn answers(&self, link: &mut Link) -> bool {
+        link.connection.ping().await.is_ok()
     }
 
     async fn arm(

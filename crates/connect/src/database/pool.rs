@@ -9,24 +9,20 @@ use std::time::Duration;
 
 use context::Deadline;
 use deadpool::Runtime;
-use deadpool::managed::{
-    self, Manager, Metrics, Object, Pool, PoolError, QueueMode, RecycleError, RecycleResult,
-    TimeoutType, Timeouts,
-};
-use futures_util::future::poll_immediate;
+use deadpool::managed::{self, Manager, Metrics, Pool, QueueMode, RecycleError, RecycleResult};
+use futures_util::future::{Either, poll_immediate, ready};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::driver::{Access, Driver};
 use super::engine::Budget;
 use super::failure::Failure;
-use super::held::{Held, Ran};
-use super::holders::{Holder, Holders};
+use super::held::Ran;
+use super::holders::{Holder, Holders, Line};
 use super::keeper::{Care, Keeper};
-use super::lately::Lately;
+use super::lately::{Lately, Moment};
 use super::limit::for_at_most;
-use super::observer::ConnectionWait;
 use super::shared::{Place, Shared};
 use crate::options::ConnectorOptions;
 
@@ -69,11 +65,13 @@ pub(super) struct Maker<D: Driver> {
 pub(super) struct Kept<D: Driver> {
     pub(super) link: D::Link,
     pub(super) common: Arc<Common<D>>,
+    /// Who uses it.
+    pub(super) line: Line,
     /// When somebody last began to use it. How long a statement took is part of the time since: budgets bound it, and the
     /// look at the clock that would tell them apart costs as much as the rest of giving a connection back.
-    pub(super) taken_at: Instant,
-    /// When it is too old; never, if that is farther off than clocks go.
-    retires_at: Option<Instant>,
+    pub(super) taken_at: Moment,
+    /// When it is too old.
+    retires_at: Moment,
     _place: Place,
 }
 
@@ -87,28 +85,48 @@ impl<D: Driver> Manager for Maker<D> {
         Box::pin(self.log_in())
     }
 
-    async fn recycle(
+    fn recycle(
         &self,
         kept: &mut Box<Kept<D>>,
         _metrics: &Metrics,
-    ) -> RecycleResult<sqlx::Error> {
+    ) -> impl Future<Output = RecycleResult<sqlx::Error>> + Send {
         // Whoever asks has just looked.
         let now = self.common.lately.last();
-        if kept.retires_at.is_some_and(|at| now > at) {
-            return Err(RecycleError::message("past its age"));
+        let unused_for = now.since(kept.taken_at);
+        let known = match now > kept.retires_at {
+            true => Some(Err(RecycleError::message("past its age"))),
+            false => match self.common.driver.known_good(&kept.link, unused_for) {
+                Some(true) => Some(Ok(())),
+                Some(false) => Some(Err(RecycleError::message("no longer usable"))),
+                None => None,
+            },
+        };
+        match known {
+            Some(known) => Either::Left(ready(known)),
+            // In a box: whoever takes a connection carries this along, and few of them have to ask it.
+            None => Either::Right(Box::pin(self.ask(kept))),
         }
-        let unused_for = now.saturating_duration_since(kept.taken_at);
-        let good = pin!(self.common.driver.still_good(&mut kept.link, unused_for));
+    }
+}
+
+impl<D: Driver> Kept<D> {
+    fn is_unused_for_at_most(&self, most: Duration) -> bool {
+        self.common.lately.look().moment.since(self.taken_at) <= most
+    }
+}
+
+impl<D: Driver> Maker<D> {
+    /// Asks a connection whether it still works.
+    async fn ask(&self, kept: &mut Kept<D>) -> RecycleResult<sqlx::Error> {
+        let answers = pin!(self.common.driver.answers(&mut kept.link));
         // One that is silent, since something on the way forgot it, must not cost the whole budget.
-        match for_at_most(self.answer_wait, good).await {
+        match for_at_most(self.answer_wait, answers).await {
             Some(true) => Ok(()),
             Some(false) => Err(RecycleError::message("no longer usable")),
             None => Err(RecycleError::message("silent")),
         }
     }
-}
 
-impl<D: Driver> Maker<D> {
     /// Makes a connection.
     async fn log_in(&self) -> Result<Box<Kept<D>>, sqlx::Error> {
         let common = &self.common;
@@ -117,13 +135,14 @@ impl<D: Driver> Maker<D> {
             let _turn = common.starting.acquire().await;
             let place = common.shared.place().await;
             let link = common.driver.connect(self.access).await?;
-            let born = Instant::now();
-            let age = self.max_age - self.max_age.mul_f64(jitter(born.into_std()));
+            let born = common.lately.look();
+            let age = self.max_age - self.max_age.mul_f64(jitter(born.instant));
             Ok(Box::new(Kept {
                 link,
                 common: Arc::clone(common),
-                taken_at: born,
-                retires_at: born.checked_add(age),
+                line: common.holders.line(self.access),
+                taken_at: born.moment,
+                retires_at: born.moment.after(age),
                 _place: place,
             }))
         };
@@ -169,7 +188,7 @@ impl<D: Driver> Pools<D> {
             driver,
             shared: Arc::clone(shared),
             holders: Holders::default(),
-            lately: Lately::new(),
+            lately: shared.clock(),
             starting: Semaphore::new(options.logins.max(1)),
         });
         let lane = |access| {
@@ -192,7 +211,7 @@ impl<D: Driver> Pools<D> {
                     return false;
                 };
                 pool.retain(|kept, _| {
-                    unused_for != Duration::ZERO && kept.taken_at.elapsed() <= unused_for
+                    unused_for != Duration::ZERO && kept.is_unused_for_at_most(unused_for)
                 });
                 true
             }));
@@ -232,77 +251,10 @@ impl<D: Driver> Pools<D> {
     }
 
     pub(super) fn holders(&self) -> Vec<Holder> {
-        self.common.holders.list()
-    }
-
-    /// Takes a connection, waiting for a free one no longer than the options allow, and arms it.
-    pub(super) fn check_out(
-        &self,
-        budget: Budget,
-    ) -> impl Future<Output = Result<Held<D>, sqlx::Error>> + Send {
-        self.check_out_patiently(budget, self.options.checkout_wait)
-    }
-
-    async fn check_out_patiently(
-        &self,
-        budget: Budget,
-        wait: Duration,
-    ) -> Result<Held<D>, sqlx::Error> {
-        let Budget {
-            deadline, access, ..
-        } = budget;
-        let pool = match access {
-            Access::ReadOnly => &self.reading,
-            Access::ReadWrite => &self.writing,
-        };
         let Common {
-            shared,
-            holders,
-            lately,
-            ..
+            holders, lately, ..
         } = &*self.common;
-        let now = lately.look();
-        if shared.sweep(now.into_std(), self.options.idle_age) {
-            holders.report(self.options.held_long);
-        }
-        let left = deadline.remaining_at(now.into_std());
-        if left.is_zero() {
-            return Err(Failure::Budget.into());
-        }
-        // A little later than the wait for a free one, which says what the time was spent on.
-        let end = deadline.instant() + Duration::from_millis(2);
-        let (taken, since) = {
-            let mut taking = pin!(take(pool, left.min(wait)));
-            match poll_immediate(taking.as_mut()).await {
-                Some(taken) => (Some(taken), now),
-                None => {
-                    budget.tell(ConnectionWait::Begins);
-                    let taken = Box::pin(timeout_at(end.into(), taking)).await.ok();
-                    let now = lately.look();
-                    if !deadline.is_past_at(now.into_std()) {
-                        budget.tell(ConnectionWait::Over);
-                    }
-                    (taken, now)
-                }
-            }
-        };
-        let kept = match taken {
-            Some(Ok(kept)) => kept,
-            Some(Err(error)) => return Err(refusal(error)),
-            None => return Err(shared.not_in_time().into()),
-        };
-        self.look_after();
-        let mut held = Held::new(kept, budget.asked_at, access, since);
-        let armed = {
-            let arming = pin!(self.driver().arm(held.link()?, access, deadline));
-            bounded(&self.closed, deadline, arming).await
-        };
-        match armed {
-            Ran::Ended(Ok(())) => Ok(held),
-            Ran::Ended(Err(error)) => Err(error),
-            Ran::OutOfTime => Err(Failure::Budget.into()),
-            Ran::Closed => Err(Failure::Closed.into()),
-        }
+        holders.list(lately.look().moment)
     }
 
     /// From now on, until there is none left.
@@ -316,16 +268,13 @@ impl<D: Driver> Pools<D> {
             care,
             self.over.token(),
             || [self.reading.weak(), self.writing.weak()],
-            move |kept: &<Maker<D> as Manager>::Type| {
-                let now = kept.common.lately.look();
-                now.saturating_duration_since(kept.taken_at) > idle_age
-            },
+            move |kept: &<Maker<D> as Manager>::Type| !kept.is_unused_for_at_most(idle_age),
         );
     }
 
     /// Whether the database answers, told apart from whether a connection is free: where none is, a connection outside
     /// the pool is tried, so that a cell that is down says so and not that it is busy.
-    pub(super) async fn probe(&self, budget: Budget) -> Result<(), sqlx::Error> {
+    pub(super) async fn probe(&self, budget: &Budget) -> Result<(), sqlx::Error> {
         let deadline = budget.deadline;
         // Connections that are only being looked after are free in a moment.
         let wait = match self.keeper.looks() {
@@ -358,40 +307,7 @@ impl<D: Driver> Pools<D> {
     }
 }
 
-/// A free connection, or a new one, or what others give back in this time.
-async fn take<D: Driver>(
-    pool: &Pool<Maker<D>>,
-    wait: Duration,
-) -> Result<Object<Maker<D>>, PoolError<sqlx::Error>> {
-    let waiting = |wait| Timeouts {
-        wait: Some(wait),
-        // Bounded by those who make and ask them.
-        create: None,
-        recycle: None,
-    };
-    let mut limit = waiting(Duration::ZERO);
-    loop {
-        match pool.timeout_get(&limit).await {
-            Err(PoolError::Timeout(TimeoutType::Wait)) if limit.wait != Some(wait) => {
-                limit = waiting(wait);
-            }
-            taken => return taken,
-        }
-    }
-}
-
-fn refusal(error: PoolError<sqlx::Error>) -> sqlx::Error {
-    match error {
-        PoolError::Backend(error) => error,
-        PoolError::Timeout(TimeoutType::Wait) => Failure::PoolFull.into(),
-        PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => {
-            Failure::ConnectTimeout.into()
-        }
-        PoolError::Closed => Failure::Closed.into(),
-        PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => Failure::Internal.into(),
-    }
-}
-
+mod checkout;
 #[cfg(any(test, feature = "_bench"))]
 pub(super) mod doorkeeper;
 #[cfg(test)]

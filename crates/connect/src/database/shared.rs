@@ -6,11 +6,13 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::failure::Failure;
+use super::lately::{Lately, Moment};
 #[cfg(feature = "_server")]
 use super::logins::Memory;
 use crate::options::ConnectorOptions;
@@ -29,8 +31,9 @@ pub(crate) struct Shared {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
     pools: Mutex<Vec<CloseIdle>>,
-    since: Instant,
-    /// Seconds after `since` at which idle connections were last looked through.
+    /// When the clocks of all cells begin.
+    beginning: Instant,
+    /// The second at which idle connections were last looked through.
     swept: AtomicU64,
     #[cfg(feature = "_server")]
     pub(super) memory: Memory,
@@ -48,11 +51,16 @@ impl Shared {
             places: Arc::new(Semaphore::new(most)),
             waiting: AtomicUsize::new(0),
             pools: Mutex::new(Vec::new()),
-            since: Instant::now(),
+            beginning: Instant::now(),
             swept: AtomicU64::new(0),
             #[cfg(feature = "_server")]
             memory: Memory::default(),
         }
+    }
+
+    /// A clock for one cell. A moment is the same on those of all.
+    pub(super) fn clock(&self) -> Lately {
+        Lately::new(self.beginning)
     }
 
     /// Makes a pool's idle connections known.
@@ -108,8 +116,9 @@ impl Shared {
 
     /// Closes what nobody used for long. Done by those who come, at most once a second, so no task has to outlive them.
     /// Whether this was the time.
-    pub(super) fn sweep(&self, now: Instant, idle_age: Duration) -> bool {
-        let now = now.saturating_duration_since(self.since).as_secs();
+    #[inline]
+    pub(super) fn sweep(&self, now: Moment, idle_age: Duration) -> bool {
+        let now = now.seconds();
         let due = self.swept.load(Ordering::Relaxed) != now
             && self.swept.swap(now, Ordering::Relaxed) != now;
         if due {

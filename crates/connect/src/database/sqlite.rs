@@ -80,9 +80,13 @@ impl Driver for Sqlite {
         })
     }
 
-    async fn still_good(&self, link: &mut Link, _idle: Duration) -> bool {
+    fn known_good(&self, link: &Link, _idle: Duration) -> Option<bool> {
         // A file that was moved away and replaced stays readable through the old connection: stale rows, no error.
-        link.file.is_some() && link.file == file_id(&self.path)
+        Some(link.file.is_some() && link.file == file_id(&self.path))
+    }
+
+    async fn answers(&self, _link: &mut Link) -> bool {
+        true
     }
 
     async fn arm(

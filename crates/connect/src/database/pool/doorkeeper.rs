@@ -7,7 +7,7 @@ use context::Deadline;
 use sea_orm::{DbBackend, ExecResult, QueryResult, Statement};
 use tokio::sync::Semaphore;
 
-use crate::database::driver::{Access, Driver};
+use crate::database::driver::{Access, Driver, TRUSTED};
 use crate::database::stream::Batches;
 
 /// Lets connections in one by one, as it is told.
@@ -35,7 +35,12 @@ impl Driver for Doorkeeper {
         Ok(())
     }
 
-    async fn still_good(&self, _link: &mut (), _idle: Duration) -> bool {
+    fn known_good(&self, _link: &(), idle: Duration) -> Option<bool> {
+        let trusted = idle < TRUSTED && !self.silent.load(Ordering::SeqCst);
+        trusted.then_some(true)
+    }
+
+    async fn answers(&self, _link: &mut ()) -> bool {
         self.asked.fetch_add(1, Ordering::SeqCst);
         match self.silent.load(Ordering::SeqCst) {
             true => std::future::pending().await,

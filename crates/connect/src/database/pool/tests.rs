@@ -4,6 +4,7 @@ use std::panic::Location;
 use std::sync::atomic::Ordering;
 
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::doorkeeper::Doorkeeper;
 use super::*;
@@ -33,7 +34,7 @@ async fn a_start_is_slow_so_many_logins_at_once_and_no_more() {
     let mut asking = JoinSet::new();
     for _ in 0..8 {
         let pools = Arc::clone(&pools);
-        asking.spawn(async move { pools.check_out(budget()).await.map(drop).is_ok() });
+        asking.spawn(async move { pools.check_out(&budget()).await.map(drop).is_ok() });
     }
     for _ in 0..8 {
         // Everybody who can come to the door is there by now.
@@ -53,7 +54,7 @@ async fn a_door_that_stays_shut_is_a_matter_of_time_and_not_of_load() {
         connect_timeout: Duration::from_millis(50),
         ..ConnectorOptions::default()
     });
-    let refused = pools.check_out(budget()).await.err().unwrap();
+    let refused = pools.check_out(&budget()).await.err().unwrap();
     assert_eq!(Failure::inside(&refused), Some(Failure::ConnectTimeout));
     assert!(pools.holders().is_empty());
 }
@@ -63,7 +64,7 @@ async fn what_nobody_used_for_long_is_closed_by_whoever_comes_to_any_cell() {
     let options = ConnectorOptions::default();
     let pools = pools(&options);
     pools.driver().let_in.add_permits(1);
-    let held = pools.check_out(budget()).await.ok().unwrap();
+    let held = pools.check_out(&budget()).await.ok().unwrap();
     held.settle(Ran::Ended(Ok(())), true, budget().deadline)
         .await
         .unwrap();
@@ -90,7 +91,7 @@ async fn use_some(pools: &Pools<Doorkeeper>, count: usize) {
     pools.driver().let_in.add_permits(count);
     let mut all = Vec::new();
     for _ in 0..count {
-        all.push(pools.check_out(budget()).await.ok().unwrap());
+        all.push(pools.check_out(&budget()).await.ok().unwrap());
     }
     for held in all {
         let settled = held.settle(Ran::Ended(Ok(())), true, budget().deadline);
@@ -159,5 +160,5 @@ async fn a_connection_that_is_looked_after_is_not_a_busy_one() {
     soon(|| pools.keeper.looks()).await;
     pools.driver().let_in.add_permits(2);
     // The silent one is let go, and another one made.
-    pools.probe(budget()).await.unwrap();
+    pools.probe(&budget()).await.unwrap();
 }

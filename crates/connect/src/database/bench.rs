@@ -36,7 +36,7 @@ impl Checkouts {
     pub fn once(&self, deadline: Deadline) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
         let budget = Budget::unobserved(deadline, Access::ReadOnly, Location::caller());
         async move {
-            let held = self.0.check_out(&budget).await?;
+            let mut held = self.0.check_out(&budget).await?;
             held.settle(Ran::Ended(Ok(())), true, deadline).await
         }
     }

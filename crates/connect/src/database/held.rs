@@ -37,6 +37,7 @@ pub(super) struct Held<D: Driver> {
 }
 
 impl<D: Driver> Held<D> {
+    #[inline]
     pub(super) fn new(
         mut kept: Object<Maker<D>>,
         asked_at: &'static Location<'static>,
@@ -48,6 +49,7 @@ impl<D: Driver> Held<D> {
     }
 
     /// The connection, to run something on. Whoever drops that future drops this too, and so ends the statement.
+    #[inline]
     pub(super) fn link(&mut self) -> Result<&mut D::Link, sqlx::Error> {
         match &mut self.kept {
             Some(kept) => Ok(&mut kept.link),
@@ -62,20 +64,33 @@ impl<D: Driver> Held<D> {
         Some(kept)
     }
 
-    /// Decides on the connection by how the statement ended, and gives the statement's own result.
+    /// Ends what runs on it, and the connection.
+    fn abandon(&mut self) {
+        if let Some(kept) = self.release() {
+            let Kept { link, common, .. } = *Object::take(kept);
+            common.driver.abandon(link);
+        }
+    }
+
+    /// Decides on the connection by how the statement ended, and gives the statement's own result. Nothing is held any more
+    /// then. By reference, for it would be moved twice and is large.
     pub(super) async fn settle<T>(
-        mut self,
+        &mut self,
         ran: Ran<T>,
         leaves_no_trace: bool,
         deadline: Deadline,
     ) -> Result<T, sqlx::Error> {
         match ran {
-            Ran::Closed => Err(Failure::Closed.into()),
+            Ran::Closed => {
+                self.abandon();
+                Err(Failure::Closed.into())
+            }
             Ran::OutOfTime => {
                 let spent = self.kept.as_ref().map(|kept| {
                     let driver = &kept.common.driver;
                     driver.spent_on(&kept.link)
                 });
+                self.abandon();
                 Err(spent.unwrap_or(Failure::Budget).into())
             }
             Ran::Ended(Err(error)) => {
@@ -83,6 +98,8 @@ impl<D: Driver> Held<D> {
                 let by_budget = kept.is_some_and(|kept| kept.common.driver.ended_by_budget(&error));
                 if came_from_statement(&error) {
                     self.part(leaves_no_trace, deadline).await;
+                } else {
+                    self.abandon();
                 }
                 Err(match by_budget {
                     true => Failure::Budget.into(),
@@ -109,19 +126,20 @@ impl<D: Driver> Held<D> {
             let disarming = pin!(common.driver.disarm(link));
             within(deadline.instant(), disarming).await
         };
-        if matches!(disarmed, Some(Ok(()))) {
-            // deadpool's own drop puts it back.
-            drop(self.release());
+        match disarmed {
+            Some(Ok(())) => {
+                kept.line.leave();
+                // deadpool's own drop puts it back, from where it is.
+                self.kept = None;
+            }
+            Some(Err(_)) | None => self.abandon(),
         }
     }
 }
 
 impl<D: Driver> Drop for Held<D> {
     fn drop(&mut self) {
-        if let Some(kept) = self.release() {
-            let Kept { link, common, .. } = *Object::take(kept);
-            common.driver.abandon(link);
-        }
+        self.abandon();
     }
 }
 

@@ -64,7 +64,7 @@ async fn what_nobody_used_for_long_is_closed_by_whoever_comes_to_any_cell() {
     let options = ConnectorOptions::default();
     let pools = pools(&options);
     pools.driver().let_in.add_permits(1);
-    let held = pools.check_out(&budget()).await.ok().unwrap();
+    let mut held = pools.check_out(&budget()).await.ok().unwrap();
     held.settle(Ran::Ended(Ok(())), true, budget().deadline)
         .await
         .unwrap();
@@ -93,7 +93,7 @@ async fn use_some(pools: &Pools<Doorkeeper>, count: usize) {
     for _ in 0..count {
         all.push(pools.check_out(&budget()).await.ok().unwrap());
     }
-    for held in all {
+    for mut held in all {
         let settled = held.settle(Ran::Ended(Ok(())), true, budget().deadline);
         settled.await.unwrap();
     }

@@ -91,9 +91,8 @@ macro_rules! run {
             let work = pin!($pools.driver().$method(link, $argument));
             bounded($pools.closed(), deadline, work).await
         };
-        held.settle(ran, leaves_no_trace($sql), deadline)
-            .await
-            .map_err(|error| $wrap(wrapped(error)))
+        let instead = held.settle(&ran, leaves_no_trace($sql), deadline).await;
+        ran.told(instead).map_err(|error| $wrap(wrapped(error)))
     }};
 }
 
@@ -185,7 +184,8 @@ impl<D: Driver> Engine for Pools<D> {
                 }
             };
             let trace = leaves_no_trace(&statement.sql);
-            let end = held.settle(ran, trace, deadline).await;
+            let instead = held.settle(&ran, trace, deadline).await;
+            let end = ran.told(instead);
             batches.finish(end.map_err(|error| DbErr::Query(wrapped(error))));
         });
         Ok(stream)

@@ -32,6 +32,18 @@ pub(super) enum Ran<T> {
     Closed,
 }
 
+impl<T> Ran<T> {
+    /// The result, if there is nothing to tell instead.
+    pub(super) fn told(self, instead: Option<Failure>) -> Result<T, sqlx::Error> {
+        match (instead, self) {
+            (None, Self::Ended(result)) => result,
+            (Some(failure), _) => Err(failure.into()),
+            (None, Self::OutOfTime) => Err(Failure::Budget.into()),
+            (None, Self::Closed) => Err(Failure::Closed.into()),
+        }
+    }
+}
+
 pub(super) struct Held<D: Driver> {
     kept: Option<Object<Maker<D>>>,
 }
@@ -72,45 +84,34 @@ impl<D: Driver> Held<D> {
         }
     }
 
-    /// Decides on the connection by how the statement ended, and gives the statement's own result. Nothing is held any more
-    /// then. By reference, for it would be moved twice and is large.
+    /// Decides on the connection by how the statement ended, and says what to tell of it instead of its own result. Nothing
+    /// is held any more then. All by reference: moved into a future, they would cost as much as a lock.
     pub(super) async fn settle<T>(
         &mut self,
-        ran: Ran<T>,
+        ran: &Ran<T>,
         leaves_no_trace: bool,
         deadline: Deadline,
-    ) -> Result<T, sqlx::Error> {
-        match ran {
-            Ran::Closed => {
-                self.abandon();
-                Err(Failure::Closed.into())
+    ) -> Option<Failure> {
+        let instead = match (ran, &self.kept) {
+            (Ran::Ended(Ok(_)), _) => None,
+            (Ran::Ended(Err(error)), Some(kept)) => {
+                let by_budget = kept.common.driver.ended_by_budget(error);
+                by_budget.then_some(Failure::Budget)
             }
-            Ran::OutOfTime => {
-                let spent = self.kept.as_ref().map(|kept| {
-                    let driver = &kept.common.driver;
-                    driver.spent_on(&kept.link)
-                });
-                self.abandon();
-                Err(spent.unwrap_or(Failure::Budget).into())
-            }
-            Ran::Ended(Err(error)) => {
-                let kept = self.kept.as_ref();
-                let by_budget = kept.is_some_and(|kept| kept.common.driver.ended_by_budget(&error));
-                if came_from_statement(&error) {
-                    self.part(leaves_no_trace, deadline).await;
-                } else {
-                    self.abandon();
-                }
-                Err(match by_budget {
-                    true => Failure::Budget.into(),
-                    false => error,
-                })
-            }
-            Ran::Ended(Ok(value)) => {
-                self.part(leaves_no_trace, deadline).await;
-                Ok(value)
-            }
+            (Ran::OutOfTime, Some(kept)) => Some(kept.common.driver.spent_on(&kept.link)),
+            (Ran::Closed, _) => Some(Failure::Closed),
+            (Ran::Ended(Err(_)) | Ran::OutOfTime, None) => Some(Failure::Internal),
+        };
+        let rests = match ran {
+            Ran::Ended(ended) => ended.as_ref().err().is_none_or(came_from_statement),
+            Ran::OutOfTime | Ran::Closed => false,
+        };
+        if rests {
+            self.part(leaves_no_trace, deadline).await;
+        } else {
+            self.abandon();
         }
+        instead
     }
 
     /// Parts from a connection on which nothing runs any more.

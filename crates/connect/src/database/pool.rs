@@ -288,7 +288,8 @@ impl<D: Driver> Pools<D> {
                     let probing = pin!(self.driver().probe(held.link()?));
                     bounded(&self.closed, deadline, probing).await
                 };
-                held.settle(ran, true, deadline).await
+                let instead = held.settle(&ran, true, deadline).await;
+                ran.told(instead)
             }
             Err(error) if Failure::inside(&error) == Some(Failure::PoolFull) => {
                 let limit = Deadline::after(self.options.connect_timeout).earliest(deadline);

@@ -113,16 +113,26 @@ impl Holders {
 
     /// Logs each connection that is held for longer than this, once.
     pub(super) fn report(&self, now: Moment, longer_than: Duration) {
-        for entry in locked(&self.0).iter().filter_map(Weak::upgrade) {
-            let Some((location, since)) = entry.read() else {
-                continue;
-            };
+        for (holder, held_for) in self.overdue(now, longer_than) {
+            tracing::warn!(%holder, ?held_for, "a database connection is held for long");
+        }
+    }
+
+    /// Those that were not among them before.
+    fn overdue(
+        &self,
+        now: Moment,
+        longer_than: Duration,
+    ) -> Vec<(&'static Location<'static>, Duration)> {
+        let list = locked(&self.0);
+        let overdue = list.iter().filter_map(|entry| {
+            let entry = entry.upgrade()?;
+            let (location, since) = entry.read()?;
             let held_for = now.since(since);
             let told = || entry.reported.swap(since.nanos(), Ordering::Relaxed) == since.nanos();
-            if held_for > longer_than && !told() {
-                tracing::warn!(holder = %location, ?held_for, "a database connection is held for long");
-            }
-        }
+            (held_for > longer_than && !told()).then_some((location, held_for))
+        });
+        overdue.collect()
     }
 }
 
@@ -163,6 +173,45 @@ mod tests {
         // Of those that are closed nothing is kept.
         let _third = holders.line(Access::ReadOnly);
         assert_eq!(locked(&holders.0).len(), 2);
+    }
+
+    #[test]
+    fn who_holds_one_for_long_is_told_of_once() {
+        let holders = Holders::default();
+        let mut line = holders.line(Access::ReadOnly);
+        let overdue = |now| holders.overdue(at(now), Duration::from_secs(10));
+        line.enter(here(), at(5));
+        assert!(overdue(15).is_empty());
+        assert_eq!(overdue(16), [(line.location, Duration::from_secs(11))]);
+        assert!(overdue(17).is_empty());
+        line.leave();
+        assert!(overdue(30).is_empty());
+        line.enter(here(), at(30));
+        assert!(overdue(40).is_empty());
+        assert_eq!(overdue(41).len(), 1);
+    }
+
+    #[test]
+    fn nobody_is_listed_at_anothers_place() {
+        const TURNS: u64 = 20_000;
+        let holders = Holders::default();
+        let mut line = holders.line(Access::ReadOnly);
+        let places = [here(), Location::caller()];
+        std::thread::scope(|scope| {
+            let taking = scope.spawn(move || {
+                for turn in 1..=TURNS {
+                    line.enter(places[usize::from(turn % 2 == 0)], Moment::from_nanos(turn));
+                    line.leave();
+                }
+                line
+            });
+            while !taking.is_finished() {
+                for holder in holders.list(Moment::from_nanos(TURNS)) {
+                    let turn = TURNS - u64::try_from(holder.held_for.as_nanos()).unwrap();
+                    assert_eq!(holder.location, places[usize::from(turn % 2 == 0)]);
+                }
+            }
+        });
     }
 
     #[track_caller]

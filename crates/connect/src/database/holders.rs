@@ -200,7 +200,10 @@ mod tests {
         std::thread::scope(|scope| {
             let taking = scope.spawn(move || {
                 for turn in 1..=TURNS {
-                    line.enter(places[usize::from(turn % 2 == 0)], Moment::from_nanos(turn));
+                    line.enter(
+                        places[usize::from(turn.is_multiple_of(2))],
+                        Moment::from_nanos(turn),
+                    );
                     line.leave();
                 }
                 line
@@ -208,7 +211,7 @@ mod tests {
             while !taking.is_finished() {
                 for holder in holders.list(Moment::from_nanos(TURNS)) {
                     let turn = TURNS - u64::try_from(holder.held_for.as_nanos()).unwrap();
-                    assert_eq!(holder.location, places[usize::from(turn % 2 == 0)]);
+                    assert_eq!(holder.location, places[usize::from(turn.is_multiple_of(2))]);
                 }
             }
         });

@@ -92,17 +92,14 @@ impl<D: Driver> Manager for Maker<D> {
     ) -> impl Future<Output = RecycleResult<sqlx::Error>> + Send {
         // Whoever asks has just looked.
         let now = self.common.lately.last();
+        let known = |verdict| Either::Left(ready(verdict));
+        if now > kept.retires_at {
+            return known(Err(RecycleError::message("past its age")));
+        }
         let unused_for = now.since(kept.taken_at);
-        let known = match now > kept.retires_at {
-            true => Some(Err(RecycleError::message("past its age"))),
-            false => match self.common.driver.known_good(&kept.link, unused_for) {
-                Some(true) => Some(Ok(())),
-                Some(false) => Some(Err(RecycleError::message("no longer usable"))),
-                None => None,
-            },
-        };
-        match known {
-            Some(known) => Either::Left(ready(known)),
+        match self.common.driver.known_good(&kept.link, unused_for) {
+            Some(true) => known(Ok(())),
+            Some(false) => known(Err(RecycleError::message("no longer usable"))),
             // In a box: whoever takes a connection carries this along, and few of them have to ask it.
             None => Either::Right(Box::pin(self.ask(kept))),
         }

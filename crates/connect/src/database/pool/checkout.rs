@@ -4,7 +4,7 @@
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use deadpool::managed::{Object, PoolError, TimeoutType, Timeouts};
+use deadpool::managed::{Object, Pool, PoolError, TimeoutType, Timeouts};
 use futures_util::future::poll_immediate;
 use tokio::time::timeout_at;
 
@@ -54,19 +54,13 @@ impl<D: Driver> Pools<D> {
         if budget.deadline.instant() <= now.instant {
             return Err(Failure::Budget.into());
         }
-        let pool = match budget.access {
-            Access::ReadOnly => &self.reading,
-            Access::ReadWrite => &self.writing,
-        };
         let mut held = {
-            let mut taking = pin!(pool.timeout_get(&AT_ONCE));
+            let mut taking = pin!(self.pool(budget.access).timeout_get(&AT_ONCE));
             let (kept, since) = match poll_immediate(taking.as_mut()).await {
                 Some(Ok(kept)) => (kept, now.moment),
                 Some(Err(PoolError::Timeout(TimeoutType::Wait))) if !wait.is_zero() => {
-                    Box::pin(
-                        self.queue(budget, wait.min(budget.deadline.remaining_at(now.instant))),
-                    )
-                    .await?
+                    let wait = wait.min(budget.deadline.remaining_at(now.instant));
+                    Box::pin(self.queue(budget, wait)).await?
                 }
                 Some(Err(error)) => return Err(refusal(error)),
                 None => Box::pin(self.wait_for(taking, budget)).await?,
@@ -88,21 +82,24 @@ impl<D: Driver> Pools<D> {
         }
     }
 
+    fn pool(&self, access: Access) -> &Pool<Maker<D>> {
+        match access {
+            Access::ReadOnly => &self.reading,
+            Access::ReadWrite => &self.writing,
+        }
+    }
+
     /// Takes what others give back.
     async fn queue(
         &self,
         budget: &Budget,
         wait: Duration,
     ) -> Result<(Object<Maker<D>>, Moment), sqlx::Error> {
-        let pool = match budget.access {
-            Access::ReadOnly => &self.reading,
-            Access::ReadWrite => &self.writing,
-        };
         let limit = Timeouts {
             wait: Some(wait),
             ..AT_ONCE
         };
-        let mut taking = pin!(pool.timeout_get(&limit));
+        let mut taking = pin!(self.pool(budget.access).timeout_get(&limit));
         match poll_immediate(taking.as_mut()).await {
             // In the very moment.
             Some(Ok(kept)) => Ok((kept, self.common.lately.last())),

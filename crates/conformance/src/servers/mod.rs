@@ -8,6 +8,7 @@
 //! do not wait for the disk.
 
 mod disk;
+mod erlang;
 mod error;
 mod existing;
 mod guarded;

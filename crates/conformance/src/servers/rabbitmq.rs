@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use cells::SecretText;
 
+use super::erlang::needed_by;
 use super::error::ServerError;
 use super::guarded::{Daemon, Guarded};
 use super::packages::need;
@@ -36,32 +37,6 @@ const NODE: &str = "nova@localhost";
 
 /// Where Debian puts RabbitMQ's applications, below a folder with its version.
 const LIBRARY: &str = "/usr/lib/rabbitmq/lib";
-
-/// What `rabbit` needs, by the names in its `.app` files.
-const APPLICATIONS: [&str; 22] = [
-    "accept",
-    "amqp10_common",
-    "aten",
-    "credentials_obfuscation",
-    "cuttlefish",
-    "enough",
-    "gen_batch_server",
-    "getopt",
-    "jsx",
-    "observer_cli",
-    "osiris",
-    "ra",
-    "rabbit",
-    "rabbit_common",
-    "rabbitmq_prelaunch",
-    "ranch",
-    "recon",
-    "seshat",
-    "stdout_formatter",
-    "sysmon_handler",
-    "syslog",
-    "systemd",
-];
 
 impl RabbitMq {
     /// Starts one with the virtual host `/` and these.
@@ -286,24 +261,22 @@ fn name_server(mapper: &Path, ids: Option<Ids>, port: u16) -> Result<Guarded, Se
 fn applications(folder: &Path) -> Result<PathBuf, ServerError> {
     let failed = "RabbitMQ's applications cannot be read";
     let all = std::fs::read_dir(LIBRARY).map_err(ServerError::io(failed))?;
-    let mut links = Vec::new();
+    let mut plugins = Vec::new();
     for version in all.flatten() {
-        let Ok(plugins) = std::fs::read_dir(version.path().join("plugins")) else {
-            continue;
-        };
-        links.extend(plugins.flatten().map(|plugin| plugin.path()));
+        let of_version = std::fs::read_dir(version.path().join("plugins"));
+        plugins.extend(
+            of_version
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|plugin| plugin.path()),
+        );
     }
     let to = folder.join("applications");
     std::fs::create_dir(&to).map_err(ServerError::io(failed))?;
-    for link in links {
-        let name = link.file_name().unwrap_or_default().to_string_lossy();
-        let is_needed = name
-            .rsplit_once('-')
-            .is_some_and(|(name, _)| APPLICATIONS.contains(&name));
-        if is_needed {
-            std::os::unix::fs::symlink(&link, to.join(name.as_ref()))
-                .map_err(ServerError::io(failed))?;
-        }
+    for needed in needed_by("rabbit", plugins) {
+        let link = to.join(needed.file_name().unwrap_or_default());
+        std::os::unix::fs::symlink(&needed, link).map_err(ServerError::io(failed))?;
     }
     Ok(to)
 }

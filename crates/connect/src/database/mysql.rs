@@ -1,7 +1,8 @@
 //! MariaDB and MySQL: built field by field, limited by the server, killed when nobody waits any more.
 //!
 //! MariaDB limits every statement (`max_statement_time`), MySQL only SELECT (`max_execution_time`); what goes beyond is
-//! killed over a second connection, to the very server that runs it.
+//! killed over a second connection, to the very server that runs it. MySQL gives `SLEEP` and `BENCHMARK` a result when it ends
+//! them, and so do we.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,7 +82,22 @@ impl Version {
 }
 
 async fn open(login: Arc<DatabaseServer>, door: Door) -> Result<MySqlConnection, sqlx::Error> {
-    options(&login, door)?.connect().await
+    let connected = options(&login, door)?.connect().await;
+    connected.map_err(in_operators_words)
+}
+
+/// MySQL's usual way to log in, `caching_sha2_password`, has the server ask for the password itself now and then. Over TLS it
+/// is told. Without, the driver would have to encrypt it for a key that whoever answers has sent, and that nobody can check;
+/// it is built without that, and says so in words of its own making.
+fn in_operators_words(error: sqlx::Error) -> sqlx::Error {
+    match error {
+        sqlx::Error::Configuration(words) if words.to_string().contains("RSA auth") => {
+            let words = "the server asks for the password itself (caching_sha2_password), and is told it over TLS alone: \
+                         ask for TLS in the URL, as with ssl_ca, or give the login another way to log in";
+            sqlx::Error::Configuration(words.into())
+        }
+        other => other,
+    }
 }
 
 /// Ends connections by their numbers.
@@ -285,6 +301,18 @@ pub(crate) fn class_of(number: u16) -> ErrorClass {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_has_to_ask_for_tls_is_told_so() {
+        let said = sqlx::Error::Configuration("RSA auth backend disabled; enable feature".into());
+        assert!(in_operators_words(said).to_string().contains("ssl_ca"));
+        let other = sqlx::Error::Configuration("the file is gone".into());
+        assert!(
+            in_operators_words(other)
+                .to_string()
+                .contains("the file is gone")
+        );
+    }
 
     #[test]
     fn the_limit_is_the_one_that_the_server_knows() {

@@ -113,6 +113,13 @@ impl OnePermit {
         })
     }
 
+    /// The permit is free again: a call's work takes it where it begins.
+    fn serves_the_next_call(&self) {
+        let next = self.call(AMPLE, &open());
+        self.executor.next().run();
+        assert!(!next.join().unwrap().is_partial());
+    }
+
     /// Two calls that both found the permit free when they were made, and of which the first has it now. What the second's
     /// job finds is for the test to see.
     fn two_calls(
@@ -153,10 +160,7 @@ fn work_that_finds_no_permit_where_it_begins_waits_for_one_and_runs_once() {
     cell.executor.next().run();
     assert!(!second.join().unwrap().is_partial());
     assert_eq!(cell.begun.load(Ordering::SeqCst), 2);
-    // The permit is free again: the next call's work takes it where it begins.
-    let third = cell.call(AMPLE, &open());
-    cell.executor.next().run();
-    assert!(!third.join().unwrap().is_partial());
+    cell.serves_the_next_call();
 }
 
 #[test]
@@ -171,9 +175,7 @@ fn work_that_waits_for_its_permit_to_the_end_of_the_budget_is_late_there() {
     shut.open();
     assert!(!first.join().unwrap().is_partial());
     // Who waited in vain has left the queue.
-    let third = cell.call(AMPLE, &open());
-    cell.executor.next().run();
-    assert!(!third.join().unwrap().is_partial());
+    cell.serves_the_next_call();
 }
 
 #[test]
@@ -188,9 +190,7 @@ fn a_permit_that_was_waited_for_comes_back_from_a_job_that_never_runs() {
         Outcome::Rejected(Rejection::ShuttingDown) => {}
         other => panic!("{}", other.kind()),
     }
-    let third = cell.call(AMPLE, &open());
-    cell.executor.next().run();
-    assert!(!third.join().unwrap().is_partial());
+    cell.serves_the_next_call();
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The plans that databases make for the common lists, compared with the reviewed ones in `plans/`: along an index, and
-//! nothing sorted by hand where one of Nova's indexes has the order.
+//! nothing sorted by hand where one of Nova's indexes has the order. Releases that plan otherwise have reviewed plans of their
+//! own: MariaDB since 11 reads what one host has along the index by host.
 //!
 //! The statements are the very ones that cells are asked. `SERVERS_PLANS=write` writes the files anew, to be reviewed.
 
@@ -82,7 +83,7 @@ async fn built(
     opened(api).await
 }
 
-async fn check(dialect: Dialect, api: SecretText, cells: [SecretText; 2], reviewed: &str) {
+async fn check(dialect: Dialect, api: SecretText, cells: [SecretText; 2], reviewed: &[&str]) {
     let cloud = CloudBuilder::new().servers(6_000).projects(40);
     cloud.build_on(&api, &cells).await.unwrap();
     let mut store = Store::open(&cells[1]).await.unwrap();
@@ -121,7 +122,7 @@ async fn check(dialect: Dialect, api: SecretText, cells: [SecretText; 2], review
         return;
     }
     assert!(
-        text == reviewed,
+        reviewed.contains(&text.as_str()),
         "plans/{name} is not what the database plans now:\n{text}"
     );
 }
@@ -182,8 +183,11 @@ async fn mariadb_reads_common_lists_along_novas_indexes() {
         .await
         .unwrap();
     let cells = [server.url("nova_cell0"), server.url("nova_cell1")];
-    let reviewed = include_str!("plans/mariadb.txt");
-    check(Dialect::MariaDb, server.url("nova_api"), cells, reviewed).await;
+    let reviewed = [
+        include_str!("plans/mariadb.txt"),
+        include_str!("plans/mariadb-11.8.txt"),
+    ];
+    check(Dialect::MariaDb, server.url("nova_api"), cells, &reviewed).await;
 }
 
 /// Plans name an index and not how much of it is read: an offset in disguise has the same ones.
@@ -248,8 +252,8 @@ async fn postgres_reads_common_lists_along_novas_indexes() {
         .await
         .unwrap();
     let cells = [server.url("nova_cell0"), server.url("nova_cell1")];
-    let reviewed = include_str!("plans/postgres.txt");
-    check(Dialect::Postgres, server.url("nova_api"), cells, reviewed).await;
+    let reviewed = [include_str!("plans/postgres.txt")];
+    check(Dialect::Postgres, server.url("nova_api"), cells, &reviewed).await;
 }
 
 /// Databases as devstack makes them. The statements are not those of `statements`, which knows no database, so the witness is
@@ -324,12 +328,12 @@ async fn sqlite_reads_common_lists_along_novas_indexes() {
             folder.path().display()
         ))
     };
-    let reviewed = include_str!("plans/sqlite.txt");
+    let reviewed = [include_str!("plans/sqlite.txt")];
     check(
         Dialect::Sqlite,
         url("api"),
         [url("cell0"), url("cell1")],
-        reviewed,
+        &reviewed,
     )
     .await;
 }

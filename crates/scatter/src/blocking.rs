@@ -100,7 +100,7 @@ where
     }
 
     /// Looks for a moment before it sleeps, as the pool's workers do: most works on warm cells end within what a wake-up
-    /// would cost. And for one more, as long as no more are left than ended in the last.
+    /// would cost. And for one more, as long as what is left would end in two more.
     fn settles_soon(&self) -> bool {
         let ledger = &self.party.ledger;
         let mut before = ledger.left();
@@ -150,7 +150,7 @@ where
     }
 
     fn expire(&mut self, now: Instant) {
-        let (Some(share), Some(at)) = (self.party.limits().1, self.expiry) else {
+        let (Some(share), Some(at)) = (self.party.share(), self.expiry) else {
             return;
         };
         if at <= now {

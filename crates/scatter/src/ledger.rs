@@ -17,7 +17,8 @@ use crate::executor::Clock;
 use crate::isolation::{Admit, Place};
 use crate::outcome::{Outcome, OutcomeKind, Rejection, Stage};
 use crate::report::{CellReport, ScatterReport};
-use crate::slot::{Slot, lock};
+use crate::slot::Slot;
+use crate::sync::lock;
 
 /// What works write to comes first, what the caller watches last; between them is more than a cache line that nobody writes
 /// to.

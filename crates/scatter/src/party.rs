@@ -3,11 +3,11 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use cells::{CellConnector, CellError};
-use context::{Deadline, RequestContext};
+use context::RequestContext;
 use tracing::Span;
 
 use crate::executor::job::{Batch, Desk};
@@ -17,6 +17,7 @@ use crate::ledger::{Books, Ledger, Watch};
 use crate::onlookers::{attempt_span, cell_span};
 use crate::outcome::Outcome;
 use crate::seat::Seat;
+use crate::sync::lock;
 use crate::task::CellTask;
 
 /// What the works of one blocking scatter share.
@@ -63,9 +64,9 @@ impl<C: CellConnector, W: Send + Sync, T: Send + 'static> Party<C, W, T> {
         }
     }
 
-    /// When all works must have ended, and how much of that time one cell may take.
-    pub(crate) fn limits(&self) -> (Deadline, Option<Duration>) {
-        (self.shared.deadline, self.shared.share)
+    /// The longest that one cell may take.
+    pub(crate) fn share(&self) -> Option<Duration> {
+        self.shared.share
     }
 
     /// Keeps the permit of a work that is about to be submitted.
@@ -193,8 +194,4 @@ where
         };
         Some(seat.fill(outcome))
     }
-}
-
-fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,5 @@
-//! The shared-memory pieces that the thread pool is made of, in one place: the model test swaps them for a checker's.
+//! The shared-memory pieces that the thread pool is made of, in one place: the model test swaps them for a checker's. And how
+//! everybody else takes a lock.
 
 #[cfg(feature = "thread")]
 pub(crate) use std::{
@@ -16,3 +17,10 @@ pub(crate) const LOOKS: u32 = 64;
 /// How often the one who has nothing else to do looks: the next call of a caller in a loop comes within that time, and a
 /// sleeper costs it three times as much.
 pub(crate) const PATIENCE: u32 = 1024;
+
+/// Takes a lock. Nothing panics under one of ours between two steps that belong together.
+pub(crate) fn lock<S>(mutex: &std::sync::Mutex<S>) -> std::sync::MutexGuard<'_, S> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

@@ -20,6 +20,7 @@ use cells::CellId;
 use self::breaker::Breakers;
 use self::retry::RetryBudget;
 use self::station::Table;
+use crate::sync::lock;
 
 #[cfg(feature = "tokio")]
 pub use self::prober::{Prober, ProberPolicy};
@@ -132,10 +133,6 @@ impl Inner {
     fn is_crowded(&self) -> bool {
         self.crowded.load(Ordering::Relaxed) > 0
     }
-}
-
-fn lock<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Isolation {

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use cells::CellId;
 
 use super::bulkhead::Bulkhead;
-use super::lock;
 use super::policy::{BulkheadPolicy, PermitClass};
 use crate::hash::CellMap;
+use crate::sync::lock;
 
 /// One cell's permits.
 pub(super) struct Station {

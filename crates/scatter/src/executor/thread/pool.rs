@@ -287,7 +287,8 @@ impl Pool {
         stays.is_ok()
     }
 
-    /// Waits a moment for a submission later than the one seen.
+    /// Waits a moment for a submission later than the one seen. A longer one for who is alone: others that are at work will
+    /// come back for more, and need the processor.
     fn look_around(&self, seen: usize, alone: bool) {
         let looks = match self.watching.fetch_add(1, Ordering::Relaxed) {
             0 if alone => PATIENCE,

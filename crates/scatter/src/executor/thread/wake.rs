@@ -35,8 +35,8 @@ impl<B: Clone> PoolState<B> {
         self.hurried = self.next;
     }
 
-    /// Whether more jobs than so many are to be run now, if there were workers enough. What nobody hurries needs one worker,
-    /// until that one has come for it.
+    /// Whether more jobs than so many are to be run now, if there were workers enough. All that nobody hurries needs one
+    /// worker, as long as none works through any of it.
     fn runnable_beyond(&self, so_many: usize) -> bool {
         let hurried = |portion: &&Arc<Portion<B>>| portion.marks.ticket(0) < self.hurried;
         let under_way = self.open.iter().any(|(portion, _)| !hurried(&portion));

@@ -44,15 +44,15 @@ impl<C: CellConnector> Scatter<'_, C> {
         let span = onlookers.span().clone();
         let _inside = span.enter();
         let (ledger, shared, line) = self.prepare(executor.clock(), work, false);
-        let deadline = shared.deadline;
         let mut crew = Crew {
             executor,
+            deadline: shared.deadline,
             expiry: shared.share.map(|share| ledger.started() + share),
             handles: Vec::with_capacity(ledger.len()),
-            party: Arc::new(Party::new(ledger, shared, span.clone())),
+            party: Party::new(ledger, shared, span.clone()),
             line: line.permits_on_arrival(),
         };
-        crew.wait(deadline);
+        crew.wait();
         let report = crew.home();
         onlookers.see(&report);
         report
@@ -68,6 +68,7 @@ struct Crew<'e, E: BlockingExecutor, C: CellConnector, W, T> {
     party: Arc<Party<C, W, T>>,
     line: Line,
     handles: Vec<(usize, E::Handle)>,
+    deadline: Deadline,
     /// When to look for cells that took longer than their share.
     expiry: Option<Instant>,
 }
@@ -80,61 +81,76 @@ where
     T: Send + 'static,
     X: Into<CellError>,
 {
-    fn wait(&mut self, deadline: Deadline) {
-        let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-        let mut now = self.party.ledger.started();
-        while !self.party.ledger.is_settled() && !deadline.is_past_at(now) {
-            self.party.ledger.register(&waker);
-            self.start_more(&waker, now);
+    fn wait(&mut self) {
+        let (mut now, mut waker) = (self.party.ledger.started(), None);
+        while !self.deadline.is_past_at(now) && !self.settles_soon(now) {
+            let unpark = || Waker::from(Arc::new(Unpark(std::thread::current())));
+            let waker = waker.get_or_insert_with(unpark);
+            self.party.ledger.register(waker);
+            now = self.party.ledger.now();
+            // What came before the waker was there.
+            self.start_more(waker, now);
             self.expire(now);
-            if self.party.ledger.is_settled() || self.settles_soon() {
+            if self.party.ledger.is_settled() {
                 return;
             }
             self.executor.hurry();
             let next = self
                 .expiry
-                .map_or(deadline, |at| deadline.earliest(Deadline::at(at)));
-            std::thread::park_timeout(next.remaining_at(self.party.ledger.now()));
+                .map_or(self.deadline, |at| self.deadline.earliest(Deadline::at(at)));
+            std::thread::park_timeout(next.remaining_at(now));
             now = self.party.ledger.now();
         }
     }
 
-    /// Looks for a moment before it sleeps, as the pool's workers do: most works on warm cells end within what a wake-up
-    /// would cost. And for one more, as long as what is left would end in two more.
-    fn settles_soon(&self) -> bool {
-        let ledger = &self.party.ledger;
-        let mut before = ledger.left();
+    /// Starts what may begin, and looks for a moment before it sleeps, as the pool's workers do: most works on warm cells end
+    /// within what a wake-up would cost, and then nobody has to wake the caller. And for one more, as long as what is left
+    /// would end in two more.
+    fn settles_soon(&mut self, now: Instant) -> bool {
+        self.start_more(Waker::noop(), now);
+        let mut before = self.party.ledger.left();
         loop {
-            let settled = (0..PATIENCE).any(|_| {
+            let ledger = &self.party.ledger;
+            let moved = (0..PATIENCE).any(|_| {
                 std::hint::spin_loop();
-                ledger.is_settled()
+                ledger.is_settled() || self.line.may_go_on(ledger)
             });
             let left = ledger.left();
-            if settled || left > 2 * before.saturating_sub(left) {
-                return settled;
+            if ledger.is_settled() || (!moved && left > 2 * before.saturating_sub(left)) {
+                return ledger.is_settled();
             }
             before = left;
+            if moved && !self.start_more(Waker::noop(), self.party.ledger.now()) {
+                return false;
+            }
         }
     }
 
-    /// Submits what may begin, a portion at a time: the pool is at work while the rest is being admitted.
-    fn start_more(&mut self, waker: &Waker, now: Instant) {
+    /// Submits what may begin, a portion at a time: the pool is at work while the rest is being admitted. False where the
+    /// budget has ended, and nothing begins any more.
+    fn start_more(&mut self, waker: &Waker, now: Instant) -> bool {
+        if self.deadline.is_past_at(now) {
+            return false;
+        }
         self.line.new_round(Some(now));
         self.line.ask_again(self.party.turned_away());
-        loop {
-            let mut works = Vec::with_capacity(PORTION.min(self.party.ledger.len()));
-            while works.len() < PORTION
-                && let Some((at, cell, permit)) = self.line.next(&*self.party, waker)
-            {
-                if let Some(permit) = permit {
-                    self.party.keep(at, permit);
-                }
-                works.push((cell, at));
+        while self.submit_some(waker) {}
+        true
+    }
+
+    /// Submits one portion. False where it was not a whole one: there is no more.
+    fn submit_some(&mut self, waker: &Waker) -> bool {
+        let mut works = Vec::with_capacity(PORTION.min(self.party.ledger.len()));
+        while works.len() < PORTION
+            && let Some((at, cell, permit)) = self.line.next(&*self.party, waker)
+        {
+            if let Some(permit) = permit {
+                self.party.keep(at, permit);
             }
-            let last = works.len() < PORTION;
-            if works.is_empty() {
-                return;
-            }
+            works.push((cell, at));
+        }
+        let whole = works.len() == PORTION;
+        if !works.is_empty() {
             let batch = Arc::clone(&self.party) as Arc<dyn Batch>;
             let submitted = self.executor.submit_all(Works::new(batch, works.clone()));
             for ((_, at), submitted) in works.into_iter().zip(submitted) {
@@ -143,10 +159,8 @@ where
                     Err(refusal) => self.party.ledger.refuse(at, refused(refusal)),
                 }
             }
-            if last {
-                return;
-            }
         }
+        whole
     }
 
     fn expire(&mut self, now: Instant) {

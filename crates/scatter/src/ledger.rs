@@ -20,14 +20,15 @@ use crate::report::{CellReport, ScatterReport};
 use crate::slot::Slot;
 use crate::sync::lock;
 
-/// What works write to comes first, what the caller watches last; between them is more than a cache line that nobody writes
-/// to.
+/// What works write to comes first; it shares its cache line with the count of those who hold the books. What the caller
+/// watches is among what nobody writes to before the end.
 #[repr(C)]
 pub(crate) struct Ledger<T> {
     /// Slots without an outcome, where all are neighbours.
     few: AtomicUsize,
     /// Slots that are under way, where the caller limits them; the drivers keep it below that.
     under_way: AtomicUsize,
+    driver: AtomicWaker,
     /// Slots with outcomes, in the order in which they came, where a stream wants to know.
     arrived: Option<Box<Mutex<VecDeque<usize>>>>,
     /// Which cell each slot is for.
@@ -43,7 +44,6 @@ pub(crate) struct Ledger<T> {
     wake_each: bool,
     /// Set when the caller stops waiting; works look at it through their task.
     closed: AtomicBool,
-    driver: AtomicWaker,
     /// Neighbourhoods with slots that have no outcome.
     open: AtomicUsize,
 }

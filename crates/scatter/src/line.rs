@@ -8,7 +8,7 @@ use context::Deadline;
 
 use crate::executor::{Clock, Refusal};
 use crate::isolation::{Admission, Admit, Permit, Waiting};
-use crate::ledger::Books;
+use crate::ledger::{Books, Ledger};
 use crate::outcome::{Outcome, Stage};
 
 pub(crate) struct Line {
@@ -59,6 +59,11 @@ impl Line {
         self.now = now;
     }
 
+    /// Whether slots that had to wait for others may be handed out now.
+    pub(crate) fn may_go_on<T>(&self, ledger: &Ledger<T>) -> bool {
+        self.next < ledger.len() && ledger.under_way() < self.limit
+    }
+
     /// The next slot that begins now; none where all that may be under way is, or waits.
     pub(crate) fn next(&mut self, call: &impl Books, waker: &Waker) -> Option<Begins> {
         let ledger = call.books();
@@ -78,7 +83,10 @@ impl Line {
             }
         }
         while ledger.under_way() < self.limit {
-            let (slot, cell) = ledger.next_to_ask(self.next)?;
+            let Some((slot, cell)) = ledger.next_to_ask(self.next) else {
+                self.next = ledger.len();
+                return None;
+            };
             self.next = slot + 1;
             ledger.hand_out();
             let asked = match call.admit() {

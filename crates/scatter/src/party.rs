@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use cells::{CellConnector, CellError};
@@ -20,11 +20,14 @@ use crate::seat::Seat;
 use crate::sync::lock;
 use crate::task::CellTask;
 
-/// What the works of one blocking scatter share.
+/// What the works of one blocking scatter share. The books come first: what works write to most stands beside the counts
+/// of those who hold it.
+#[repr(C)]
 pub(crate) struct Party<C: CellConnector, W, T> {
-    pub(crate) ledger: Arc<Ledger<T>>,
+    pub(crate) ledger: Ledger<T>,
     shared: Shared<C, W>,
-    watch: Arc<dyn Watch>,
+    /// Itself, for the tasks that it hands out.
+    me: Weak<Self>,
     /// The call's.
     span: Span,
     /// Permits that were waited for, put down before their works are submitted. Most calls have none.
@@ -45,23 +48,22 @@ impl<C: CellConnector, W: Send + Sync, T: Send> Books for Party<C, W, T> {
 
 /// One worker's copies of what its works hand out, once it comes to a second work of the same batch. Their counts are
 /// touched by this worker alone.
-struct Own<T> {
-    ledger: Arc<Ledger<T>>,
+struct Own<P> {
+    party: Arc<P>,
     request: RequestContext,
     watch: Arc<dyn Watch>,
 }
 
-impl<C: CellConnector, W: Send + Sync, T: Send + 'static> Party<C, W, T> {
-    pub(crate) fn new(ledger: Ledger<T>, shared: Shared<C, W>, span: Span) -> Self {
-        let ledger = Arc::new(ledger);
-        Self {
-            watch: Arc::clone(&ledger) as Arc<dyn Watch>,
+impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, T> {
+    pub(crate) fn new(ledger: Ledger<T>, shared: Shared<C, W>, span: Span) -> Arc<Self> {
+        Arc::new_cyclic(|me| Self {
             ledger,
             shared,
+            me: Weak::clone(me),
             span,
             kept: OnceLock::new(),
             turned_away: Mutex::default(),
-        }
+        })
     }
 
     /// The longest that one cell may take.
@@ -92,7 +94,7 @@ impl<C: CellConnector, W: Send + Sync, T: Send + 'static> Party<C, W, T> {
             (None, Some(admit)) => match admit.take(self.ledger.place(at), now) {
                 None => {
                     lock(&self.turned_away).push(at);
-                    self.watch.wake();
+                    self.wake();
                     return None;
                 }
                 taken => taken,
@@ -102,24 +104,32 @@ impl<C: CellConnector, W: Send + Sync, T: Send + 'static> Party<C, W, T> {
         Some(Seat::new(self, at, permit))
     }
 
+    /// What a task looks at.
+    fn watch(&self, own: Option<&Own<Self>>) -> Option<Arc<dyn Watch>> {
+        Some(match own {
+            Some(own) => Arc::clone(&own.watch),
+            None => self.me.upgrade()?,
+        })
+    }
+
     /// The worker's own copies; none before its second work here.
     fn own<'d>(
         &self,
         own: &'d mut Option<Box<dyn Any + Send>>,
         served: &mut usize,
-    ) -> Option<&'d Own<T>> {
-        let kept = own.as_ref().and_then(|own| own.downcast_ref::<Own<T>>());
-        if !kept.is_some_and(|kept| Arc::ptr_eq(&kept.ledger, &self.ledger)) {
+    ) -> Option<&'d Own<Self>> {
+        let kept = own.as_ref().and_then(|own| own.downcast_ref::<Own<Self>>());
+        if !kept.is_some_and(|kept| std::ptr::eq(&*kept.party, self)) {
             *own = None;
-            let here = Arc::as_ptr(&self.ledger).addr();
+            let here = std::ptr::from_ref(self).addr();
             if std::mem::replace(served, here) != here {
                 return None;
             }
-            let ledger = Arc::clone(&self.ledger);
+            let party = self.me.upgrade()?;
             *own = Some(Box::new(Own {
-                watch: Arc::new(Arc::clone(&ledger)) as Arc<dyn Watch>,
+                watch: Arc::new(Arc::clone(&party)) as Arc<dyn Watch>,
                 request: self.shared.request.unshared(),
-                ledger,
+                party,
             }));
         }
         own.as_ref()?.downcast_ref()
@@ -135,13 +145,10 @@ where
 {
     fn run(&self, at: usize, desk: &mut Desk) {
         let Desk { last, own, served } = desk;
-        let (request, watch) = match self.own(own, served) {
-            Some(own) => (&own.request, &own.watch),
-            None => (&self.shared.request, &self.watch),
-        };
+        let own = self.own(own, served);
         let now = last.take().unwrap_or_else(|| self.ledger.now());
         *last = match self.seat(at, now) {
-            Some(seat) => self.ask(seat, request, watch, now),
+            Some(seat) => self.ask(seat, own, now),
             None => Some(now),
         };
     }
@@ -154,19 +161,14 @@ where
 impl<C, W, T, X> Party<C, W, T>
 where
     C: CellConnector,
-    W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync,
+    W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync + 'static,
     T: Send + 'static,
     X: Into<CellError>,
 {
     /// Asks one cell. Gives the time of its end, where it came to one.
-    fn ask(
-        &self,
-        mut seat: Seat<&Self>,
-        request: &RequestContext,
-        watch: &Arc<dyn Watch>,
-        now: Instant,
-    ) -> Option<Instant> {
+    fn ask(&self, mut seat: Seat<&Self>, own: Option<&Own<Self>>, now: Instant) -> Option<Instant> {
         let shared = &self.shared;
+        let request = own.map_or(&shared.request, |own| &own.request);
         if !seat.begin(now) {
             return None;
         }
@@ -179,7 +181,7 @@ where
                 Err(outcome) => break outcome,
             };
             let deadline = seat.deadline(shared.deadline, shared.share);
-            let task = CellTask::new(targeted, deadline, Arc::clone(watch), seat.at());
+            let task = CellTask::new(targeted, deadline, self.watch(own)?, seat.at());
             let in_attempt = seen.then(|| attempt_span(seat.attempt()).entered());
             let called = catch_unwind(AssertUnwindSafe(|| (shared.work)(task)));
             drop(in_attempt);

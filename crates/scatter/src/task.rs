@@ -1,7 +1,7 @@
 //! What the caller's work is given: the targeted cell, by when, and whether anybody still waits.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use cells::{CellConnector, CellContext};
 use context::Deadline;
@@ -13,30 +13,32 @@ use crate::outcome::Stage;
 pub struct CellTask<C: CellConnector> {
     cell: CellContext<C>,
     deadline: Deadline,
-    stages: TaskStages,
+    watch: Arc<dyn Watch>,
+    at: usize,
 }
 
 impl<C: CellConnector> CellTask<C> {
     pub(crate) fn new(
         cell: CellContext<C>,
         deadline: Deadline,
-        ledger: Arc<dyn Watch>,
+        watch: Arc<dyn Watch>,
         at: usize,
     ) -> Self {
         Self {
             cell,
             deadline,
-            stages: TaskStages { ledger, at },
+            watch,
+            at,
         }
     }
 
     /// Which slot of the scatter this is.
     pub(crate) fn at(&self) -> usize {
-        self.stages.at
+        self.at
     }
 
     pub(crate) fn watch(&self) -> Arc<dyn Watch> {
-        Arc::clone(&self.stages.ledger)
+        Arc::clone(&self.watch)
     }
 
     /// The cell, with the request bound to it.
@@ -54,42 +56,52 @@ impl<C: CellConnector> CellTask<C> {
     /// work is dropped at its next await and need not look.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.stages.ledger.is_given_up(self.stages.at)
+        self.watch.is_given_up(self.at)
     }
 
     /// Says that the work connects now. Reports then name the stage, and tell connecting from running.
     pub fn connecting(&self) {
-        self.stages.connecting();
+        self.watch.enter(self.at, Stage::Connecting);
     }
 
     /// Says that the work has connected and goes on.
     pub fn connected(&self) {
-        self.stages.connected();
+        self.watch.enter(self.at, Stage::Running);
     }
 
     /// To say the same from where the task is not at hand: within whatever connects.
     #[must_use]
     pub fn stages(&self) -> TaskStages {
-        self.stages.clone()
+        TaskStages {
+            watch: Arc::downgrade(&self.watch),
+            at: self.at,
+        }
     }
 }
 
-/// What a task says of itself while its work runs; see [`CellTask::stages`]. Said after its end, nothing comes of it.
+/// What a task says of itself while its work runs; see [`CellTask::stages`]. Said after its end, nothing comes of it. It keeps
+/// nothing of the call: whoever has it for longer has no request and no token with it.
 #[derive(Clone)]
 pub struct TaskStages {
-    ledger: Arc<dyn Watch>,
+    watch: Weak<dyn Watch>,
     at: usize,
 }
 
 impl TaskStages {
     /// The work connects now.
     pub fn connecting(&self) {
-        self.ledger.enter(self.at, Stage::Connecting);
+        self.enter(Stage::Connecting);
     }
 
     /// The work has connected and goes on.
     pub fn connected(&self) {
-        self.ledger.enter(self.at, Stage::Running);
+        self.enter(Stage::Running);
+    }
+
+    fn enter(&self, stage: Stage) {
+        if let Some(watch) = self.watch.upgrade() {
+            watch.enter(self.at, stage);
+        }
     }
 }
 

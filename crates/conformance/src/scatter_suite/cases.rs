@@ -292,9 +292,23 @@ pub fn works_that_nobody_waits_for_are_told(runner: &impl Runner) {
     let report = run(runner, &FakeCloud::of(1), SHORT, &script);
     assert_eq!(report.counts().timed_out, 1);
     gate.open();
+    soon("nobody told the work", || {
+        script.told() == 1 && script.under_way() == 0
+    });
+}
+
+/// A connection may keep its work's stages for as long as it lives: the request and the work are not kept with them.
+pub fn what_says_where_a_work_is_keeps_nothing_of_the_call(runner: &impl Runner) {
+    let script = Script::new([(1, Act::Fail(ErrorClass::Internal))]);
+    let report = run(runner, &FakeCloud::of(3), AMPLE, &script);
+    assert_eq!(report.counts().answered, 2);
+    soon("the call is kept", || script.is_let_go());
+}
+
+fn soon(what: &str, holds: impl Fn() -> bool) {
     let end = std::time::Instant::now() + AMPLE;
-    while script.told() < 1 || script.under_way() > 0 {
-        assert!(std::time::Instant::now() < end, "nobody told the work");
+    while !holds() {
+        assert!(std::time::Instant::now() < end, "{what}");
         std::thread::yield_now();
     }
 }

@@ -1,11 +1,11 @@
 //! What each cell's work does in a case, once as async work and once as blocking work.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use cells::{CellConnector, CellError, ErrorClass};
-use scatter::CellTask;
+use scatter::{CellTask, TaskStages};
 
 use crate::fakes::{FakeDatabase, Gate};
 
@@ -65,6 +65,8 @@ struct Inner {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     told: AtomicUsize,
+    /// What works keep to say where they are, kept for longer than they run.
+    stages: Mutex<Vec<TaskStages>>,
 }
 
 /// Counts a work as under way until dropped: an async one ends by being dropped.
@@ -110,7 +112,15 @@ impl Script {
         self.0.told.load(Ordering::SeqCst)
     }
 
-    fn enter(&self) -> UnderWay<'_> {
+    /// Whether no call holds it any more: its works have ended, and nothing of theirs is left behind.
+    #[must_use]
+    pub fn is_let_go(&self) -> bool {
+        Arc::strong_count(&self.0) == 1
+    }
+
+    fn enter<C: CellConnector>(&self, task: &CellTask<C>) -> UnderWay<'_> {
+        let mut stages = self.0.stages.lock().unwrap_or_else(PoisonError::into_inner);
+        stages.push(task.stages());
         self.0.called.fetch_add(1, Ordering::SeqCst);
         let now = self.0.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most_at_once.fetch_max(now, Ordering::SeqCst);
@@ -133,7 +143,7 @@ impl Script {
         C: CellConnector<Database = FakeDatabase>,
     {
         let cell = task.cell().database().number;
-        let _here = self.enter();
+        let _here = self.enter(&task);
         match self.act(cell) {
             Act::Hang(gate) => self.hang(&gate).await,
             Act::HangConnecting(gate) => {
@@ -162,7 +172,7 @@ impl Script {
         C: CellConnector<Database = FakeDatabase>,
     {
         let cell = task.cell().database().number;
-        let _here = self.enter();
+        let _here = self.enter(task);
         match self.act(cell) {
             Act::Hang(gate) => gate.pass_blocking(),
             Act::HangConnecting(gate) => {

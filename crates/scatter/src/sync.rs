@@ -18,6 +18,11 @@ pub(crate) const LOOKS: u32 = 64;
 /// sleeper costs it three times as much.
 pub(crate) const PATIENCE: u32 = 1024;
 
+/// Begins with a cache line, and nothing else is in its last: that would go to and fro with every write.
+#[derive(Default)]
+#[repr(align(128))]
+pub(crate) struct Apart<S>(pub(crate) S);
+
 /// Takes a lock. Nothing panics under one of ours between two steps that belong together.
 pub(crate) fn lock<S>(mutex: &std::sync::Mutex<S>) -> std::sync::MutexGuard<'_, S> {
     mutex

@@ -18,6 +18,8 @@ mod hash;
 mod job;
 #[path = "../src/executor/thread/lane.rs"]
 mod lane;
+#[path = "../src/executor/thread/lookout.rs"]
+mod lookout;
 #[path = "../src/executor/thread/policy.rs"]
 #[expect(unreachable_pub, reason = "public in the crate, and here nobody's")]
 mod policy;
@@ -39,6 +41,8 @@ mod sync {
     pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
     pub(crate) use shuttle::thread::Builder;
     pub(crate) use std::sync::TryLockError;
+
+    pub(crate) struct Apart<S>(pub(crate) S);
 
     /// Once is enough to be a choice.
     pub(crate) const LOOKS: u32 = 1;

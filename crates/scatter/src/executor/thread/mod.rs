@@ -17,6 +17,7 @@
 //! time. Not fork-safe: threads do not survive a fork, so make the pool after forking. `spawn_blocking` of tokio is not used.
 
 mod lane;
+mod lookout;
 mod policy;
 mod pool;
 mod portion;

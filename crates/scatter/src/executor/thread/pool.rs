@@ -8,38 +8,35 @@ use std::time::{Duration, Instant};
 
 use cells::CellId;
 
+use super::lookout::Lookout;
 use super::policy::{PoolStats, ThreadPolicy};
-use super::portion::{LONGEST, Mark, Portion, Ticket};
+use super::portion::{CellJob, LONGEST, Mark, Marks, Portion, Ticket};
 use super::state::{After, Full, GivenUp, PoolState};
 use super::wake::{Pace, Wake};
 use crate::executor::Refusal;
 use crate::executor::job::{Batch, Desk};
 use crate::outcome::{Rejection, SkipReason};
 use crate::sync::{
-    AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, PATIENCE, TryLockError,
+    Apart, AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, TryLockError,
     spin_loop,
 };
 
 pub(super) struct Pool {
     name: String,
     policy: ThreadPolicy,
-    state: Apart<Mutex<PoolState<Arc<dyn Batch>>>>,
+    state: Apart<Mutex<PoolState<Works>>>,
     /// How many cells have jobs beyond their limit; see [`PoolState`].
     queues: Arc<AtomicUsize>,
     /// Work came, or the pool was closed.
     news: Condvar,
     /// A worker left a closed pool.
     left: Condvar,
-    /// Moves with every submission: what a worker watches for a moment before it goes to sleep.
-    submissions: Apart<AtomicUsize>,
-    /// Workers that watch it. One of them is patient; all of them would burn the processors that the others' work needs.
-    watching: AtomicUsize,
+    lookout: Lookout<Portion<Works>>,
     started: AtomicUsize,
 }
 
-/// Begins with a cache line, and nothing else is in its last: that would go to and fro with every write.
-#[repr(align(128))]
-struct Apart<S>(S);
+/// Whose jobs a portion has.
+type Works = Arc<dyn Batch>;
 
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
@@ -51,8 +48,7 @@ impl Pool {
             policy,
             news: Condvar::new(),
             left: Condvar::new(),
-            submissions: Apart(AtomicUsize::new(0)),
-            watching: AtomicUsize::new(0),
+            lookout: Lookout::new(),
             started: AtomicUsize::new(0),
         }
     }
@@ -80,22 +76,19 @@ impl Pool {
     pub(super) fn submit(
         self: &Arc<Self>,
         batch: &Arc<dyn Batch>,
-        jobs: &[(CellId, usize)],
+        jobs: &[CellJob],
         pace: Pace,
     ) -> Vec<Result<Ticket, Full>> {
         let mut results = Vec::with_capacity(jobs.len());
-        let wake = {
-            let mut state = self.state();
-            for portion in jobs.chunks(LONGEST) {
-                state.submit(batch, portion.iter().copied(), &mut results);
-            }
-            if pace == Pace::Hurried {
-                state.hurry();
-            }
-            state.wake_some()
-        };
-        self.submissions.0.fetch_add(1, Ordering::Release);
-        self.wake(&wake);
+        let mut state = self.state();
+        for portion in jobs.chunks(LONGEST) {
+            state.submit(batch, portion, &mut results);
+        }
+        if pace == Pace::Hurried {
+            state.hurry();
+        }
+        self.lookout.submitted();
+        self.call(state);
         for ((_, at), result) in jobs.iter().zip(&results) {
             if result.is_err() {
                 // Outside the lock: it reports the cell.
@@ -107,21 +100,16 @@ impl Pool {
 
     /// Has everybody come who is needed for what was submitted.
     pub(super) fn hurry(self: &Arc<Self>) {
-        let wake = {
-            let mut state = self.state();
-            state.hurry();
-            state.wake_some()
-        };
-        self.wake(&wake);
+        let mut state = self.state();
+        state.hurry();
+        self.call(state);
     }
 
     /// True where the job had not begun, and never will.
     pub(super) fn abandon(self: &Arc<Self>, cell: CellId, ticket: Ticket) -> bool {
-        let (given_up, wake) = {
-            let mut state = self.state();
-            (state.abandon(cell, ticket), state.wake_some())
-        };
-        self.wake(&wake);
+        let mut state = self.state();
+        let given_up = state.abandon(cell, ticket);
+        self.call(state);
         match given_up {
             GivenUp::Nothing => {}
             GivenUp::NeverBegan(_) => return true,
@@ -164,7 +152,7 @@ impl Pool {
     }
 
     /// The state, for a moment. What is done under the lock takes less than going to sleep over it.
-    fn state(&self) -> MutexGuard<'_, PoolState<Arc<dyn Batch>>> {
+    fn state(&self) -> MutexGuard<'_, PoolState<Works>> {
         for _ in 0..LOOKS {
             match self.state.0.try_lock() {
                 Ok(state) => return state,
@@ -185,6 +173,16 @@ impl Pool {
         Ok(())
     }
 
+    /// Has those come who are to come for what there is now: the one who watches, and whoever else is needed.
+    fn call(self: &Arc<Self>, mut state: MutexGuard<'_, PoolState<Works>>) {
+        if let Some(portion) = state.hand_over() {
+            self.lookout.put(portion);
+        }
+        let wake = state.wake_some();
+        drop(state);
+        self.wake(&wake);
+    }
+
     /// Wakes and starts those that were counted.
     fn wake(self: &Arc<Self>, wake: &Wake) {
         (0..wake.calls).for_each(|_| self.news.notify_one());
@@ -197,32 +195,40 @@ impl Pool {
     }
 
     fn work(self: &Arc<Self>) {
-        let mut looked = false;
-        let mut desk = Desk::default();
-        // The portion before. It may be the last hold on what a caller gave, which is dropped outside the lock.
-        let mut before = None;
+        let (mut desk, mut before) = (Desk::default(), None);
+        while let Some(portion) = self.come_for_more(&mut desk, before.take()) {
+            if !self.work_through(&portion, &mut desk) {
+                return;
+            }
+            // The batch, which may be the last hold on what a caller gave, is dropped here and not under the lock.
+            before = Some(portion.marks);
+        }
+    }
+
+    /// The next portion for a worker that is through with the one before; none where the pool is closed.
+    fn come_for_more(
+        self: &Arc<Self>,
+        desk: &mut Desk,
+        before: Option<Arc<Marks>>,
+    ) -> Option<Portion<Works>> {
+        desk.last = None;
         let mut state = self.state();
+        // As that, where the pool was the last to hold it.
+        let mut spent = before.map_or_else(Vec::new, |marks| state.put_back(&marks));
+        let mut looked = false;
         loop {
             if let Some(portion) = state.take() {
-                let wake = state.wake_some();
+                self.call(state);
+                return Some(portion);
+            } else if !spent.is_empty() || !desk.is_clear() {
                 drop(state);
-                self.wake(&wake);
-                drop(before.take());
-                if !self.work_through(&portion, &mut desk) {
-                    return;
-                }
-                looked = false;
-                state = self.state();
-                before = Some((state.put_back(&portion), portion));
-            } else if before.is_some() || !desk.is_clear() {
-                drop(state);
-                drop(before.take());
+                spent.clear();
                 desk.clear();
                 state = self.state();
             } else if state.is_closed() {
                 state.leave();
                 self.left.notify_all();
-                return;
+                return None;
             } else if looked {
                 state.begin_idle();
                 state = self
@@ -231,11 +237,23 @@ impl Pool {
                     .unwrap_or_else(PoisonError::into_inner);
                 state.end_idle();
                 looked = false;
-            } else {
-                let seen = self.submissions.0.load(Ordering::Acquire);
-                let alone = state.busy == 0;
+            } else if state.watch() {
                 drop(state);
-                self.look_around(seen, alone);
+                if let Some(portion) = self.lookout.watch() {
+                    return Some(portion);
+                }
+                state = self.state();
+                // It may have come in the last moment.
+                if !state.stop_watching()
+                    && let Some(portion) = self.lookout.take()
+                {
+                    return Some(portion);
+                }
+                looked = true;
+            } else {
+                let submissions = self.lookout.submissions();
+                drop(state);
+                self.lookout.look(submissions);
                 looked = true;
                 state = self.state();
             }
@@ -244,13 +262,9 @@ impl Pool {
 
     /// Runs what nobody has begun of a portion, one job after the other. False where the thread's place was taken
     /// meanwhile: it has left the pool, and ends.
-    fn work_through(
-        self: &Arc<Self>,
-        portion: &Arc<Portion<Arc<dyn Batch>>>,
-        desk: &mut Desk,
-    ) -> bool {
+    fn work_through(self: &Arc<Self>, portion: &Portion<Works>, desk: &mut Desk) -> bool {
         while let Some(at) = portion.marks.claim() {
-            let (cell, number) = portion.jobs[at];
+            let (cell, number) = portion.marks.jobs()[at];
             // Jobs catch the panics of the work; this keeps the worker if the machinery itself has one (W-13).
             let run = AssertUnwindSafe(|| portion.batch.run(number, desk));
             if catch_unwind(run).is_err() {
@@ -266,41 +280,17 @@ impl Pool {
     }
 
     /// Work has returned that somebody has given up, or that another may wait for. False where the thread is to end.
-    fn returned(
-        self: &Arc<Self>,
-        portion: &Arc<Portion<Arc<dyn Batch>>>,
-        cell: CellId,
-        was: Mark,
-    ) -> bool {
-        let (stays, wake) = {
-            let mut state = self.state();
-            let stays = match state.returned(cell, was) {
-                After::Stay => Ok(()),
-                After::Leave => state.stay_or_leave(portion),
-            };
-            (stays, state.wake_some())
+    fn returned(self: &Arc<Self>, portion: &Portion<Works>, cell: CellId, was: Mark) -> bool {
+        let mut state = self.state();
+        let stays = match state.returned(cell, was) {
+            After::Stay => Ok(()),
+            After::Leave => state.stay_or_leave(&portion.marks),
         };
-        self.wake(&wake);
+        self.call(state);
         if stays.is_err() {
             self.left.notify_all();
         }
         stays.is_ok()
-    }
-
-    /// Waits a moment for a submission later than the one seen. A longer one for who is alone: others that are at work will
-    /// come back for more, and need the processor.
-    fn look_around(&self, seen: usize, alone: bool) {
-        let looks = match self.watching.fetch_add(1, Ordering::Relaxed) {
-            0 if alone => PATIENCE,
-            _ => LOOKS,
-        };
-        for _ in 0..looks {
-            if self.submissions.0.load(Ordering::Acquire) != seen {
-                break;
-            }
-            spin_loop();
-        }
-        self.watching.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use cells::CellId;
+use smallvec::SmallVec;
 
 use crate::sync::{AtomicU8, AtomicUsize, Ordering};
 
@@ -43,19 +44,24 @@ impl Mark {
     }
 }
 
-/// The marks of a portion's jobs. What counts a cell's jobs keeps them, and nothing of the jobs themselves.
+/// A job's cell, and its number in its batch.
+pub(crate) type CellJob = (CellId, usize);
+
+/// A portion's jobs, and how far each has come: the portion without its batch. What counts a cell's jobs keeps it, and nothing
+/// of the works themselves.
 pub(crate) struct Marks {
     /// The first job's ticket.
     first: Ticket,
     /// The first job that nobody has come for.
     next: AtomicUsize,
     marks: [AtomicU8; LONGEST],
+    jobs: SmallVec<[CellJob; 1]>,
 }
 
 impl Marks {
-    /// Marks of jobs of which the first so many are ready, and the others are not there.
-    pub(crate) fn new(first: Ticket, ready: usize) -> Self {
-        let mark = |at| match at < ready {
+    /// Jobs that are all ready, [`LONGEST`] at the most.
+    pub(crate) fn new(first: Ticket, jobs: &[CellJob]) -> Self {
+        let mark = |at| match at < jobs.len() {
             true => Mark::Ready,
             false => Mark::Gone,
         };
@@ -63,7 +69,12 @@ impl Marks {
             first,
             next: AtomicUsize::new(0),
             marks: std::array::from_fn(|at| AtomicU8::new(mark(at) as u8)),
+            jobs: SmallVec::from_slice(jobs),
         }
+    }
+
+    pub(crate) fn jobs(&self) -> &[CellJob] {
+        &self.jobs
     }
 
     pub(crate) fn ticket(&self, at: usize) -> Ticket {
@@ -88,9 +99,9 @@ impl Marks {
 
     /// Begins the next job that may be; none where all have been.
     pub(crate) fn claim(&self) -> Option<usize> {
-        while self.next.load(Ordering::Relaxed) < LONGEST {
+        while self.next.load(Ordering::Relaxed) < self.jobs.len() {
             let at = self.next.fetch_add(1, Ordering::Relaxed);
-            if at < LONGEST && self.step(at, Mark::Ready, Mark::Running) {
+            if at < self.jobs.len() && self.step(at, Mark::Ready, Mark::Running) {
                 return Some(at);
             }
         }
@@ -102,28 +113,39 @@ impl Marks {
         self.next.load(Ordering::Relaxed)
     }
 
+    /// Whether all jobs have ended.
+    pub(crate) fn is_over(&self) -> bool {
+        (0..self.jobs.len()).all(|at| self.mark(at) == Mark::Gone)
+    }
+
     /// How many jobs may still be begun.
     pub(crate) fn unstarted(&self) -> usize {
-        let next = self.next.load(Ordering::Relaxed).min(LONGEST);
-        (next..LONGEST)
+        let next = self.next.load(Ordering::Relaxed);
+        (next..self.jobs.len())
             .filter(|at| self.mark(*at) == Mark::Ready)
             .count()
     }
 }
 
-/// Jobs of one batch, by their numbers in it.
+/// Jobs of one batch.
+#[derive(Clone)]
 pub(crate) struct Portion<B> {
     pub(crate) batch: B,
     pub(crate) marks: Arc<Marks>,
-    /// Cell and number of each.
-    pub(crate) jobs: Box<[(CellId, usize)]>,
+}
+
+impl<B> Portion<B> {
+    /// Whether these are the same jobs.
+    pub(crate) fn is(&self, marks: &Arc<Marks>) -> bool {
+        Arc::ptr_eq(&self.marks, marks)
+    }
 }
 
 #[cfg(test)]
 impl Marks {
     /// The same marks in memory of their own.
     pub(crate) fn copy(&self) -> Self {
-        let marks = Self::new(self.first, 0);
+        let marks = Self::new(self.first, &self.jobs);
         marks
             .next
             .store(self.next.load(Ordering::SeqCst), Ordering::SeqCst);

@@ -11,7 +11,7 @@ use cells::CellId;
 
 use super::lane::Lane;
 use super::policy::{PoolStats, ThreadPolicy};
-use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
+use super::portion::{CellJob, LONGEST, Mark, Marks, Portion, Ticket};
 use crate::hash::CellMap;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -27,18 +27,22 @@ pub(crate) struct PoolState<B> {
     pub(super) idle: usize,
     /// Idle ones that were told of work and have not come for it yet.
     pub(super) called: usize,
+    /// Whether one of those who have nothing to do waits to be handed something.
+    pub(super) watched: bool,
     /// Jobs in ready portions and in lanes' queues.
     pub(super) waiting: usize,
     pub(super) next: Ticket,
     /// Jobs with tickets below this one are hurried.
     pub(super) hurried: Ticket,
     /// Portions that no worker has come for, first come first served.
-    pub(super) ready: VecDeque<Arc<Portion<B>>>,
+    pub(super) ready: VecDeque<Portion<B>>,
     /// Portions that somebody works through, oldest first, and how far each was when a worker last looked for work.
-    pub(super) open: Vec<(Arc<Portion<B>>, usize)>,
+    pub(super) open: Vec<(Portion<B>, usize)>,
+    /// What was taken last, until it is put back.
+    pub(super) last: Option<Arc<Marks>>,
     pub(super) closed: bool,
     /// Portions of which all has been begun; to be dropped outside the lock.
-    pub(super) spent: Vec<Arc<Portion<B>>>,
+    pub(super) spent: Vec<Portion<B>>,
     /// Threads in work that nobody waits for.
     pub(super) abandoned: usize,
     /// Of those, the ones that do not belong to the pool any more.
@@ -98,7 +102,7 @@ pub(crate) enum After {
 pub(crate) struct LeftOver<B> {
     /// Jobs that will never run.
     pub(crate) jobs: Vec<(B, usize)>,
-    _portions: Vec<Arc<Portion<B>>>,
+    _portions: Vec<Portion<B>>,
 }
 
 impl<B: Clone> PoolState<B> {
@@ -123,6 +127,8 @@ impl<B: Clone> PoolState<B> {
             busy: 0,
             idle: 0,
             called: 0,
+            watched: false,
+            last: None,
             abandoned: 0,
             replaced: 0,
             next: 0,
@@ -154,41 +160,36 @@ impl<B: Clone> PoolState<B> {
     pub(crate) fn submit(
         &mut self,
         batch: &B,
-        jobs: impl ExactSizeIterator<Item = (CellId, usize)>,
+        jobs: &[CellJob],
         results: &mut Vec<Result<Ticket, Full>>,
     ) {
         let first = self.next;
         self.next += 2 * LONGEST as Ticket;
-        let marks = Arc::new(Marks::new(first, jobs.len()));
-        let (mut ready, mut queued) = (Vec::with_capacity(jobs.len()), 0);
-        let (asked, per_cell) = (jobs.len(), self.sizes.per_cell);
-        for (cell, at) in jobs {
-            results.push(match self.room(cell) {
-                Err(full) => Err(full),
+        let marks = Arc::new(Marks::new(first, jobs));
+        let (mut ready, per_cell) = (0, self.sizes.per_cell);
+        for (at, (cell, number)) in jobs.iter().enumerate() {
+            let taken = match self.room(*cell) {
                 Ok(lane) if lane.waiting.is_empty() && lane.held.len() < per_cell => {
-                    lane.held.push((Arc::clone(&marks), ready.len()));
-                    ready.push((cell, at));
+                    lane.held.push((Arc::clone(&marks), at));
                     self.waiting += 1;
-                    Ok(marks.ticket(ready.len() - 1))
+                    ready += 1;
+                    results.push(Ok(marks.ticket(at)));
+                    continue;
                 }
                 Ok(_) => {
-                    let ticket = first + (LONGEST + queued) as Ticket;
-                    queued += 1;
-                    self.queue(cell, ticket, batch.clone(), at);
+                    let ticket = first + (LONGEST + at) as Ticket;
+                    self.queue(*cell, ticket, batch.clone(), *number);
                     Ok(ticket)
                 }
-            });
-        }
-        // Places in the portion that nothing was put in.
-        (ready.len()..asked).for_each(|at| {
+                Err(full) => Err(full),
+            };
+            // Not in this portion.
             marks.end(at);
-        });
-        if !ready.is_empty() {
-            self.ready.push_back(Arc::new(Portion {
-                batch: batch.clone(),
-                marks,
-                jobs: ready.into_boxed_slice(),
-            }));
+            results.push(taken);
+        }
+        if ready > 0 {
+            let batch = batch.clone();
+            self.ready.push_back(Portion { batch, marks });
         }
     }
 
@@ -245,13 +246,9 @@ impl<B: Clone> PoolState<B> {
         while lane.held.len() < self.sizes.per_cell
             && let Some((ticket, batch, at)) = lane.waiting.pop_front()
         {
-            let marks = Arc::new(Marks::new(ticket, 1));
+            let marks = Arc::new(Marks::new(ticket, &[(cell, at)]));
             lane.held.push((Arc::clone(&marks), 0));
-            self.ready.push_back(Arc::new(Portion {
-                batch,
-                marks,
-                jobs: Box::new([(cell, at)]),
-            }));
+            self.ready.push_back(Portion { batch, marks });
         }
         if queued && lane.waiting.is_empty() {
             self.queues.fetch_sub(1, Ordering::SeqCst);
@@ -268,7 +265,7 @@ impl<B: Clone> PoolState<B> {
 
     /// Jobs in open portions that nobody has begun.
     fn left_open(&self) -> usize {
-        let left = |(portion, _): &(Arc<Portion<B>>, usize)| portion.marks.unstarted();
+        let left = |(portion, _): &(Portion<B>, usize)| portion.marks.unstarted();
         self.open.iter().map(left).sum()
     }
 
@@ -284,53 +281,84 @@ impl<B: Clone> PoolState<B> {
 
     /// The next portion for a worker: one that somebody has and does not come forward with, so that what is in it is not
     /// overtaken for ever; else one that nobody has; else whatever is left anywhere.
-    pub(crate) fn take(&mut self) -> Option<Arc<Portion<B>>> {
+    pub(crate) fn take(&mut self) -> Option<Portion<B>> {
         let (mut stalls, mut goes_on) = (None, None);
-        let (open, spent) = (&mut self.open, &mut self.spent);
-        open.retain_mut(|(portion, seen)| {
-            if portion.marks.unstarted() == 0 {
-                spent.push(Arc::clone(portion));
-                return false;
+        let over = self.open.extract_if(.., |(portion, seen)| {
+            let left = portion.marks.unstarted() > 0;
+            if left {
+                let come = portion.marks.come();
+                let found = match std::mem::replace(seen, come) == come {
+                    true => &mut stalls,
+                    false => &mut goes_on,
+                };
+                found.get_or_insert_with(|| portion.clone());
             }
-            let come = portion.marks.come();
-            let found = match std::mem::replace(seen, come) == come {
-                true => &mut stalls,
-                false => &mut goes_on,
-            };
-            found.get_or_insert_with(|| Arc::clone(portion));
-            true
+            !left
         });
+        self.spent.extend(over.map(|(portion, _)| portion));
         let portion = stalls.or_else(|| self.open_next()).or(goes_on)?;
         self.busy += 1;
+        self.last = Some(Arc::clone(&portion.marks));
         Some(portion)
     }
 
+    /// Whether the worker that took a portion last has run all of it, and is about to come for more.
+    pub(super) fn returns_soon(&self) -> bool {
+        self.last.as_ref().is_some_and(|last| last.is_over())
+    }
+
+    /// A worker that has nothing to do wants to be handed what it would take. False where it is not alone: another watches,
+    /// or others are at work, who will come back for more and need the processor.
+    pub(crate) fn watch(&mut self) -> bool {
+        let watches = self.busy == 0 && !self.watched;
+        self.watched |= watches;
+        watches
+    }
+
+    /// It does not watch any more. False where it was handed something meanwhile.
+    pub(crate) fn stop_watching(&mut self) -> bool {
+        std::mem::take(&mut self.watched)
+    }
+
+    /// What the worker that watches takes.
+    pub(crate) fn hand_over(&mut self) -> Option<Portion<B>> {
+        let portion = if self.watched { self.take() } else { None };
+        self.watched &= portion.is_none();
+        portion
+    }
+
     /// The portion that has been ready for longest.
-    fn open_next(&mut self) -> Option<Arc<Portion<B>>> {
+    fn open_next(&mut self) -> Option<Portion<B>> {
         let portion = self.ready.pop_front()?;
         let left = portion.marks.unstarted();
         self.waiting -= left;
         // A single job is begun by whoever takes it, and leaves nothing to others.
         if left > 1 {
-            self.open.push((Arc::clone(&portion), usize::MAX));
+            self.open.push((portion.clone(), usize::MAX));
         }
         Some(portion)
     }
 
     /// A worker has come to the end of a portion. What the pool lets go of is to be dropped outside the lock.
-    pub(crate) fn put_back(&mut self, portion: &Arc<Portion<B>>) -> Vec<Arc<Portion<B>>> {
+    pub(crate) fn put_back(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
         self.busy -= 1;
         self.forget(portion)
     }
 
     /// Lets go of a portion, if nothing is left in it, and of others like it.
-    fn forget(&mut self, portion: &Arc<Portion<B>>) -> Vec<Arc<Portion<B>>> {
-        let same = |open: &(Arc<Portion<B>>, usize)| Arc::ptr_eq(&open.0, portion);
-        let at = self.open.iter().position(same);
-        if let Some(at) = at.filter(|_| portion.marks.unstarted() == 0) {
-            self.spent.push(self.open.remove(at).0);
+    fn forget(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
+        let same = |last: &mut Arc<Marks>| Arc::ptr_eq(last, portion);
+        drop(self.last.take_if(same));
+        if portion.unstarted() == 0 {
+            let over = self.take_out(portion);
+            self.spent.extend(over);
         }
         std::mem::take(&mut self.spent)
+    }
+
+    fn take_out(&mut self, portion: &Arc<Marks>) -> Option<Portion<B>> {
+        let at = self.open.iter().position(|(open, _)| open.is(portion))?;
+        Some(self.open.remove(at).0)
     }
 
     /// Work has returned that was marked so.
@@ -352,10 +380,7 @@ impl<B: Clone> PoolState<B> {
 
     /// A worker whose place was taken goes on with its portion, where the pool would start a worker now. Else it leaves,
     /// and the pool's hold on the portion is to be dropped outside the lock if nothing is left in it.
-    pub(crate) fn stay_or_leave(
-        &mut self,
-        portion: &Arc<Portion<B>>,
-    ) -> Result<(), Vec<Arc<Portion<B>>>> {
+    pub(crate) fn stay_or_leave(&mut self, portion: &Arc<Marks>) -> Result<(), Vec<Portion<B>>> {
         match self.grow() {
             true => {
                 self.busy += 1;
@@ -382,12 +407,15 @@ impl<B: Clone> PoolState<B> {
             return GivenUp::Nothing;
         };
         if marks.step(at, Mark::Ready, Mark::Gone) {
-            let same = |portion: &Arc<Portion<B>>| Arc::ptr_eq(&portion.marks, &marks);
-            self.waiting -= usize::from(self.ready.iter().any(same));
-            // Its worker may have left it for others, who have nothing to come for any more.
-            let open = self.open.iter().position(|(portion, _)| same(portion));
-            let over = open.filter(|_| marks.unstarted() == 0);
-            let over = over.map(|at| self.open.remove(at).0.batch.clone());
+            let ready = self.ready.iter().position(|ready| ready.is(&marks));
+            self.waiting -= usize::from(ready.is_some());
+            // Where nothing is left, there is nothing to come for any more.
+            let over = match (marks.unstarted(), ready) {
+                (0, Some(at)) => self.ready.remove(at),
+                (0, None) => self.take_out(&marks),
+                _ => None,
+            };
+            let over = over.map(|portion| portion.batch);
             self.let_in(cell);
             return GivenUp::NeverBegan(over);
         }
@@ -446,7 +474,7 @@ impl<B: Clone> PoolState<B> {
         let open = self.open.drain(..).map(|(portion, _)| portion);
         let portions: Vec<_> = self.ready.drain(..).chain(open).collect();
         for portion in &portions {
-            for (at, (_, number)) in portion.jobs.iter().enumerate() {
+            for (at, (_, number)) in portion.marks.jobs().iter().enumerate() {
                 if portion.marks.step(at, Mark::Ready, Mark::Gone) {
                     jobs.push((portion.batch.clone(), *number));
                 }

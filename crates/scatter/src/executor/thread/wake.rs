@@ -5,8 +5,6 @@
 //! them submits patiently, which gets them one worker, awake if possible, and hurries when they have not ended in a moment.
 //! The pool's lock is held by whoever asks here.
 
-use std::sync::Arc;
-
 use super::portion::Portion;
 use super::state::PoolState;
 
@@ -36,12 +34,13 @@ impl<B: Clone> PoolState<B> {
     }
 
     /// Whether more jobs than so many are to be run now, if there were workers enough. All that nobody hurries needs one
-    /// worker, as long as none works through any of it.
+    /// worker, as long as none works through any of it, or is about to be back.
     fn runnable_beyond(&self, so_many: usize) -> bool {
-        let hurried = |portion: &&Arc<Portion<B>>| portion.marks.ticket(0) < self.hurried;
+        let hurried = |portion: &&Portion<B>| portion.marks.ticket(0) < self.hurried;
         let under_way = self.open.iter().any(|(portion, _)| !hurried(&portion));
         let ready = self.ready.iter();
-        let ready = ready.filter(|portion| hurried(portion) || (so_many == 0 && !under_way));
+        let comes = || so_many > 0 || under_way || self.returns_soon();
+        let ready = ready.filter(|portion| hurried(portion) || !comes());
         let open = self.open.iter().map(|(portion, _)| portion);
         let mut runnable = 0;
         ready.chain(open.filter(hurried)).any(|portion| {

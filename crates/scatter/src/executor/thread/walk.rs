@@ -24,11 +24,13 @@ struct World {
     left: usize,
 }
 
-type Work = Arc<Portion<()>>;
+type Work = Portion<()>;
 
 enum Thread {
     Free,
     /// Looks out for a moment.
+    Looks,
+    /// Waits for a moment to be handed something.
     Watches,
     Asleep,
     /// Has a portion, and is between two jobs of it.
@@ -46,7 +48,6 @@ fn cell(n: u128) -> CellId {
 #[derive(Default)]
 struct Copies {
     marks: HashMap<Ticket, Arc<Marks>>,
-    portions: HashMap<Ticket, Work>,
 }
 
 impl Copies {
@@ -56,16 +57,10 @@ impl Copies {
     }
 
     fn portion(&mut self, portion: &Work) -> Work {
-        let marks = self.marks(&portion.marks);
-        let copy = || {
-            Arc::new(Portion {
-                batch: (),
-                marks,
-                jobs: portion.jobs.clone(),
-            })
-        };
-        let known = self.portions.entry(portion.marks.ticket(0));
-        Arc::clone(known.or_insert_with(copy))
+        Portion {
+            batch: (),
+            marks: self.marks(&portion.marks),
+        }
     }
 
     fn lane(&mut self, lane: &Lane<()>) -> Lane<()> {
@@ -82,6 +77,7 @@ impl Copies {
     fn thread(&mut self, thread: &Thread) -> Thread {
         match thread {
             Thread::Free => Thread::Free,
+            Thread::Looks => Thread::Looks,
             Thread::Watches => Thread::Watches,
             Thread::Asleep => Thread::Asleep,
             Thread::In(work) => Thread::In(self.portion(work)),
@@ -103,6 +99,7 @@ impl Clone for World {
                 open: open
                     .map(|(one, seen)| (copies.portion(one), *seen))
                     .collect(),
+                last: pool.last.as_ref().map(|last| copies.marks(last)),
                 spent: pool.spent.iter().map(|one| copies.portion(one)).collect(),
                 queues: Arc::new(queues),
                 ..*pool
@@ -143,6 +140,8 @@ impl World {
         ];
         let mut key: Vec<u64> = counts.iter().map(|count| *count as u64).collect();
         key.extend([pool.next, pool.hurried]);
+        key.extend(pool.last.iter().flat_map(|last| last.key()));
+        key.push(u64::MAX);
         key.extend(pool.ready.iter().flat_map(|portion| portion.marks.key()));
         key.push(u64::MAX);
         for (portion, seen) in &pool.open {
@@ -199,9 +198,8 @@ impl World {
         let mut world = self.clone();
         world.left -= cells.len();
         let mut results = Vec::new();
-        world
-            .pool
-            .submit(&(), cells.iter().map(|id| (*id, 0)), &mut results);
+        let jobs: Vec<_> = cells.iter().map(|id| (*id, 0)).collect();
+        world.pool.submit(&(), &jobs, &mut results);
         for (id, result) in cells.iter().zip(results) {
             world.wanted.extend(result.ok().map(|ticket| (*id, ticket)));
         }
@@ -214,6 +212,11 @@ impl World {
 
     /// What follows wherever work may have come.
     fn call(&mut self) {
+        if let Some(work) = self.pool.hand_over() {
+            let watches = |one: &&mut Thread| matches!(one, Thread::Watches);
+            let thread = self.threads.iter_mut().find(watches);
+            *thread.expect("somebody watches") = Thread::In(work);
+        }
         let wake = self.pool.wake_some();
         for _ in 0..wake.calls {
             let asleep = |one: &&mut Thread| matches!(one, Thread::Asleep);
@@ -227,11 +230,20 @@ impl World {
 
     fn step(&mut self, at: usize) {
         let after = match std::mem::replace(&mut self.threads[at], Thread::Free) {
-            Thread::Free => self.take().unwrap_or(Thread::Watches),
-            Thread::Watches => self.take().unwrap_or_else(|| {
-                self.pool.begin_idle();
-                Thread::Asleep
-            }),
+            Thread::Free => match self.take() {
+                Some(thread) => thread,
+                None if self.pool.watch() => Thread::Watches,
+                None => Thread::Looks,
+            },
+            thread @ (Thread::Looks | Thread::Watches) => {
+                if matches!(thread, Thread::Watches) {
+                    assert!(self.pool.stop_watching(), "it was handed something");
+                }
+                self.take().unwrap_or_else(|| {
+                    self.pool.begin_idle();
+                    Thread::Asleep
+                })
+            }
             // A wake-up out of nothing.
             Thread::Asleep => {
                 self.pool.end_idle();
@@ -240,7 +252,7 @@ impl World {
             Thread::In(work) => match work.marks.claim() {
                 Some(job) => Thread::At(work, job),
                 None => {
-                    self.pool.put_back(&work);
+                    self.pool.put_back(&work.marks);
                     Thread::Free
                 }
             },
@@ -253,8 +265,8 @@ impl World {
             Thread::Ended(work, job, was) => {
                 let queues = self.pool.queues.load(Ordering::SeqCst) > 0;
                 let stays = !(was != Mark::Running || queues)
-                    || self.pool.returned(work.jobs[job].0, was) == After::Stay
-                    || self.pool.stay_or_leave(&work).is_ok();
+                    || self.pool.returned(work.marks.jobs()[job].0, was) == After::Stay
+                    || self.pool.stay_or_leave(&work.marks).is_ok();
                 if stays {
                     self.threads[at] = Thread::In(work);
                 } else {
@@ -305,8 +317,10 @@ impl World {
         assert_eq!(stats.idle, asleep);
         assert_eq!(
             pool.coming() - pool.called,
-            self.count(|one| matches!(one, Thread::Free | Thread::Watches))
+            self.count(|one| matches!(one, Thread::Free | Thread::Looks | Thread::Watches))
         );
+        let watch = self.count(|one| matches!(one, Thread::Watches));
+        assert_eq!(watch, usize::from(pool.watched));
         assert!(stats.workers <= policy.workers);
         assert!(pool.replaced <= policy.max_abandoned);
         let unstarted = |portion: &Work| portion.marks.unstarted();
@@ -326,7 +340,7 @@ impl World {
             "work that nobody comes for"
         );
         for id in [cell(1), cell(2)] {
-            let here = |one: &Thread| matches!(one, Thread::At(work, at) if work.jobs[*at].0 == id);
+            let here = |one: &Thread| matches!(one, Thread::At(work, at) if work.marks.jobs()[*at].0 == id);
             assert!(self.count(here) <= policy.per_cell);
         }
     }
@@ -367,18 +381,19 @@ impl Thread {
                 first,
                 next,
                 marks,
-                work.jobs.len() as u64,
+                work.marks.jobs().len() as u64,
                 at as u64,
                 was,
             ]
         };
         match self {
             Self::Free => [0; 7],
-            Self::Watches => [1; 7],
-            Self::Asleep => [2; 7],
-            Self::In(work) => key(3, work, 0, 0),
-            Self::At(work, at) => key(4, work, *at, 0),
-            Self::Ended(work, at, was) => key(5, work, *at, *was as u64),
+            Self::Looks => [1; 7],
+            Self::Watches => [2; 7],
+            Self::Asleep => [3; 7],
+            Self::In(work) => key(4, work, 0, 0),
+            Self::At(work, at) => key(5, work, *at, 0),
+            Self::Ended(work, at, was) => key(6, work, *at, *was as u64),
         }
     }
 }
@@ -424,8 +439,8 @@ fn every_reachable_state_keeps_its_counts_and_can_come_to_rest() {
 fn what_a_hung_worker_has_not_begun_is_not_overtaken_for_ever() {
     let mut pool = PoolState::new(&ThreadPolicy::default(), Arc::default());
     let submit = |pool: &mut PoolState<()>, cells: &[u128]| {
-        let jobs = cells.iter().map(|n| (cell(*n), 0));
-        pool.submit(&(), jobs, &mut Vec::new());
+        let jobs: Vec<_> = cells.iter().map(|n| (cell(*n), 0)).collect();
+        pool.submit(&(), &jobs, &mut Vec::new());
     };
     submit(&mut pool, &[1, 2]);
     let hangs = pool.take().unwrap();
@@ -436,7 +451,7 @@ fn what_a_hung_worker_has_not_begun_is_not_overtaken_for_ever() {
         submit(&mut pool, &[3, 4]);
         let portion = pool.take().unwrap();
         while portion.marks.claim().is_some() {}
-        pool.put_back(&portion);
+        pool.put_back(&portion.marks);
         taken += 1;
         assert!(taken < 3, "it is overtaken by whatever comes");
     }

@@ -27,6 +27,8 @@ use crate::target::{CellContext, TargetError};
 /// The cells of one cloud. Clones share everything.
 pub struct Cells<C: CellConnector>(pub(crate) Arc<Inner<C>>);
 
+/// Apart from the count of its holders: callers come and go, while others read what is here.
+#[repr(align(64))]
 pub(crate) struct Inner<C: CellConnector> {
     pub(crate) source: Box<dyn MappingSource>,
     pub(crate) keeper: Keeper<C>,

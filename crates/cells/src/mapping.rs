@@ -36,7 +36,9 @@ pub struct RawCellMapping {
 #[derive(Clone)]
 pub struct CellMapping(Arc<Inner>);
 
+/// Apart from the count of its holders: callers come and go, while others read what is here.
 #[derive(Clone)]
+#[repr(align(64))]
 struct Inner {
     id: CellId,
     label: CellLabel,

@@ -20,7 +20,7 @@ use cells::CellId;
 use self::breaker::Breakers;
 use self::retry::RetryBudget;
 use self::station::Table;
-use crate::sync::lock;
+use crate::sync::{Apart, lock};
 
 #[cfg(feature = "tokio")]
 pub use self::prober::{Prober, ProberPolicy};
@@ -35,9 +35,11 @@ pub(crate) use self::station::Place;
 #[derive(Clone)]
 pub struct Isolation(Arc<Inner>);
 
+/// Apart from the count of its holders, and from what each call writes to: works read it all the time.
+#[repr(align(64))]
 struct Inner {
     policy: IsolationPolicy,
-    stations: RwLock<Arc<Table>>,
+    stations: Apart<RwLock<Arc<Table>>>,
     /// How many classes of cells have no permit left: read by every call, and hardly ever written.
     crowded: AtomicUsize,
     /// None where nothing looks at more than one cell.
@@ -63,7 +65,7 @@ impl Isolation {
         let any = judges.breakers.is_some() || judges.retries.is_some();
         Self(Arc::new(Inner {
             policy,
-            stations: RwLock::default(),
+            stations: Apart::default(),
             crowded: AtomicUsize::new(0),
             judges: any.then(|| Mutex::new(judges)),
         }))
@@ -97,13 +99,13 @@ impl Isolation {
 
     /// The stations.
     fn table(&self) -> Arc<Table> {
-        let table = self.0.stations.read();
+        let table = self.0.stations.0.read();
         Arc::clone(&table.unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The stations, with those of these cells among them.
     fn grown_table(&self, cells: impl Iterator<Item = CellId>) -> Arc<Table> {
-        let table = self.0.stations.write();
+        let table = self.0.stations.0.write();
         let mut table = table.unwrap_or_else(PoisonError::into_inner);
         Arc::make_mut(&mut table).add(cells, &self.0.policy.bulkhead);
         Arc::clone(&table)

@@ -54,7 +54,9 @@ impl Station {
 }
 
 /// The stations of all cells, each at its place. What is added leaves the others where they are.
+/// Apart from the count of the calls that have it.
 #[derive(Clone, Default)]
+#[repr(align(64))]
 pub(super) struct Table {
     places: CellMap<Place>,
     stations: Vec<Arc<Station>>,

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use cells::{CellConnector, CellError};
 use context::Deadline;
+use smallvec::SmallVec;
 
 use crate::executor::job::Batch;
 use crate::executor::{AbandonJob, BlockingExecutor, Works};
@@ -48,7 +49,7 @@ impl<C: CellConnector> Scatter<'_, C> {
             executor,
             deadline: shared.deadline,
             expiry: shared.share.map(|share| ledger.started() + share),
-            handles: Vec::with_capacity(ledger.len()),
+            handles: SmallVec::with_capacity(ledger.len()),
             party: Party::new(ledger, shared, span.clone()),
             line: line.permits_on_arrival(),
         };
@@ -67,7 +68,7 @@ struct Crew<'e, E: BlockingExecutor, C: CellConnector, W, T> {
     executor: &'e E,
     party: Arc<Party<C, W, T>>,
     line: Line,
-    handles: Vec<(usize, E::Handle)>,
+    handles: SmallVec<[(usize, E::Handle); 1]>,
     deadline: Deadline,
     /// When to look for cells that took longer than their share.
     expiry: Option<Instant>,

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use cells::{CellConnector, CellError, Cells, ErrorClass};
 use context::{Deadline, RequestContext};
 use futures_util::FutureExt;
+use smallvec::SmallVec;
 use tracing::{Instrument, Span};
 
 use crate::executor::{AbortTask, AsyncExecutor, Timer};
@@ -58,7 +59,7 @@ pub(crate) struct Flight<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 's
     line: Line,
     /// Where slots are handed out right after the start, the time of that.
     now: Option<Instant>,
-    handles: Vec<(usize, E::Handle)>,
+    handles: SmallVec<[(usize, E::Handle); 1]>,
     budget: Timer,
     spent: bool,
     expiry: Option<(Duration, Timer)>,
@@ -94,7 +95,7 @@ where
             spent,
             budget: executor.sleep_until(shared.deadline.instant()),
             expiry,
-            handles: Vec::with_capacity(ledger.len()),
+            handles: SmallVec::with_capacity(ledger.len()),
             executor,
             // A stream may be polled long after it was made.
             now: (!streamed).then_some(ledger.started()),

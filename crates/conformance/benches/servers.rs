@@ -97,13 +97,8 @@ async fn root(server: &MariaDb, database: &str) -> MySqlConnection {
 
 async fn on_mariadb() {
     let databases = ["nova_api", CELLS[0], CELLS[1], CELLS[2], CELLS[3]];
-    let server = MariaDb::start(&databases).await.expect("MariaDB");
-    // Servers of tests are small, and would read every page of a table from the disk again and again.
-    root(&server, "mysql")
-        .await
-        .execute("SET GLOBAL innodb_buffer_pool_size = 256 * 1024 * 1024")
-        .await
-        .expect("memory");
+    let server = MariaDb::start_with_memory(&databases, 256).await;
+    let server = server.expect("MariaDB");
     let urls = CELLS.map(|cell| server.url(cell));
     let cloud = CloudBuilder::new().servers(33_400).projects(20);
     let placed = cloud

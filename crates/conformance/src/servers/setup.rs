@@ -26,6 +26,8 @@ pub(super) struct Wanted {
     pub(super) clients: Option<PathBuf>,
     /// Megabytes of a disk of its own.
     pub(super) disk: Option<u32>,
+    /// Megabytes of memory for tables, where the usual few are too few.
+    pub(super) memory: Option<u32>,
 }
 
 impl Wanted {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cells::{Cells, RevisionKey, UrlDefaults};
-use conformance::{CloudBuilder, MariaDb, Store};
+use conformance::{CloudBuilder, MariaDb};
 use connect::{ConnectorOptions, NovaApi, NovaConnector};
 use context::{Deadline, Identity, RequestContext, Roles};
 use instances::{DownCells, Markers, ServerQuery, Servers};
@@ -32,14 +32,8 @@ enum By {
 }
 
 pub(crate) async fn measure(peers: &Peers) {
-    let server = MariaDb::start(&DATABASES).await.expect("MariaDB");
-    // Servers of tests are small, and would read every page of a table from the disk again and again.
-    let root = format!("mysql+pymysql://root@127.0.0.1:{}/mysql", server.port());
-    let mut root = Store::open(&root.into()).await.expect("the administrator");
-    let memory = root
-        .run("SET GLOBAL innodb_buffer_pool_size = 256 * 1024 * 1024")
-        .await;
-    memory.expect("memory");
+    let server = MariaDb::start_with_memory(&DATABASES, 256).await;
+    let server = server.expect("MariaDB");
     let urls = DATABASES.map(|name| server.url(name).expose().to_owned());
     // Nova reads more tables than ours have.
     let cloud = NovaCloud::create_on(peers, urls.to_vec());

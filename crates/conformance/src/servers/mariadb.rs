@@ -45,8 +45,7 @@ impl MariaDb {
     }
 
     /// Starts one for figures: with so many megabytes for its tables. Those of tests have few, and would read every page of a
-    /// large table from the disk again and again. (A server that runs gets no
-    /// more than it began with, since late releases of 10.11.)
+    /// large table from the disk again and again. (Late releases of 10.11 give a server that runs no more than it began with.)
     ///
     /// # Errors
     /// As [`start`](Self::start).

@@ -456,3 +456,30 @@ fn what_a_hung_worker_has_not_begun_is_not_overtaken_for_ever() {
         assert!(taken < 3, "it is overtaken by whatever comes");
     }
 }
+
+#[test]
+fn nobody_is_woken_for_what_a_worker_about_to_return_takes_unless_its_caller_hurries() {
+    let mut pool = PoolState::new(&ThreadPolicy::default(), Arc::default());
+    // One is at work, one sleeps.
+    pool.start_first();
+    pool.start_first();
+    pool.begin_idle();
+    let submit = |pool: &mut PoolState<()>, n| {
+        pool.submit(&(), &[(cell(n), 0)], &mut Vec::new());
+        pool.wake_some().calls
+    };
+    submit(&mut pool, 1);
+    let first = pool.take().unwrap();
+    assert_eq!(first.marks.claim(), Some(0));
+    assert_eq!(submit(&mut pool, 2), 1, "the first may take long");
+    let second = pool.take().unwrap();
+    pool.end_idle();
+    for portion in [&first, &second] {
+        portion.marks.end(0);
+    }
+    pool.put_back(&first.marks);
+    pool.begin_idle();
+    assert_eq!(submit(&mut pool, 3), 0);
+    pool.hurry();
+    assert_eq!(pool.wake_some().calls, 1);
+}

@@ -1,9 +1,9 @@
 //! How a worker that has nothing to do looks for work before it goes to sleep.
 //!
-//! One of them, who is alone, is patient: the next call of a caller in a loop comes soon, and a sleeper costs it more than the
-//! call. It watches a letter box, in which whoever brings work puts what that worker would take; so it needs nothing of the
-//! pool's to begin. Others look for a moment at a count that moves with every submission: at work for longer, they would burn
-//! the processors that the others' work needs.
+//! One of them, where what was taken last has ended, is patient: the next call of a caller in a loop comes soon, and a sleeper
+//! costs it more than the call. It watches a letter box, in which whoever brings work puts what that worker would take; so it
+//! needs nothing of the pool's to begin. Others look for a moment at a count that moves with every submission: at work for
+//! longer, they would burn the processors that the others' work needs.
 
 use std::sync::PoisonError;
 
@@ -45,9 +45,15 @@ impl<P> Lookout<P> {
         soon(LOOKS, || self.submissions() != submissions);
     }
 
+    /// Whether one may begin to watch: whoever was handed something before has taken it out.
+    pub(super) fn is_free(&self) -> bool {
+        self.letters.0.there.load(Ordering::Acquire) == 0
+    }
+
     /// For the one who watches. The pool's lock is held, and says that there is such a worker.
     pub(super) fn put(&self, work: P) {
-        *self.letter() = Some(work);
+        let before = self.letter().replace(work);
+        debug_assert!(before.is_none(), "somebody else's");
         self.letters.0.there.store(1, Ordering::Release);
     }
 
@@ -59,8 +65,9 @@ impl<P> Lookout<P> {
 
     /// What was put here.
     pub(super) fn take(&self) -> Option<P> {
-        self.letters.0.there.store(0, Ordering::Relaxed);
-        self.letter().take()
+        let letter = self.letter().take();
+        self.letters.0.there.store(0, Ordering::Release);
+        letter
     }
 
     fn letter(&self) -> MutexGuard<'_, Option<P>> {

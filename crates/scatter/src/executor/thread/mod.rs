@@ -17,6 +17,8 @@
 //! Healthy cells find a free worker as long as `workers` is more than `per_cell` times the cells that hang at the same
 //! time. Not fork-safe: threads do not survive a fork, so make the pool after forking. `spawn_blocking` of tokio is not used.
 
+#[cfg(test)]
+mod cases;
 mod lane;
 mod lookout;
 mod policy;

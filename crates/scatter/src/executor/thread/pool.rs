@@ -237,7 +237,7 @@ impl Pool {
                     .unwrap_or_else(PoisonError::into_inner);
                 state.end_idle();
                 looked = false;
-            } else if state.watch() {
+            } else if self.lookout.is_free() && state.watch() {
                 drop(state);
                 if let Some(portion) = self.lookout.watch() {
                     return Some(portion);

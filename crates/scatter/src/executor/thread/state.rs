@@ -308,9 +308,10 @@ impl<B: Clone> PoolState<B> {
     }
 
     /// A worker that has nothing to do wants to be handed what it would take. False where it is not alone: another watches,
-    /// or others are at work, who will come back for more and need the processor.
+    /// or is at work on what was taken last, and will come back for more and need the processor. Others may be at work for as
+    /// long as they like: what was taken after theirs has ended.
     pub(crate) fn watch(&mut self) -> bool {
-        let watches = self.busy == 0 && !self.watched;
+        let watches = self.last.is_none() && !self.watched;
         self.watched |= watches;
         watches
     }

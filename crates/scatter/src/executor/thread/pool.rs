@@ -200,8 +200,18 @@ impl Pool {
             if !self.work_through(&portion, &mut desk) {
                 return;
             }
-            // The batch, which may be the last hold on what a caller gave, is dropped here and not under the lock.
+            self.let_go(portion.batch);
             before = Some(portion.marks);
+        }
+    }
+
+    /// Drops what may be the last hold on what a caller gave: not under the lock, and whatever that does, the worker stays.
+    fn let_go(&self, held: impl Sized) {
+        if catch_unwind(AssertUnwindSafe(|| drop(held))).is_err() {
+            tracing::error!(
+                pool = self.name,
+                "what a work had panicked as it was dropped"
+            );
         }
     }
 
@@ -213,7 +223,6 @@ impl Pool {
     ) -> Option<Portion<Works>> {
         desk.last = None;
         let mut state = self.state();
-        // As that, where the pool was the last to hold it.
         let mut spent = before.map_or_else(Vec::new, |marks| state.put_back(&marks));
         let mut looked = false;
         loop {
@@ -222,8 +231,7 @@ impl Pool {
                 return Some(portion);
             } else if !spent.is_empty() || !desk.is_clear() {
                 drop(state);
-                spent.clear();
-                desk.clear();
+                self.let_go((std::mem::take(&mut spent), std::mem::take(desk)));
                 state = self.state();
             } else if state.is_closed() {
                 state.leave();

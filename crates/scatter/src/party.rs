@@ -1,7 +1,6 @@
 //! The works of one blocking scatter as one batch: what they share is here once, and each finds its own by its number. It
 //! runs on whichever thread calls it and waits for nothing but the work.
 
-use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
@@ -48,8 +47,7 @@ impl<C: CellConnector, W: Send + Sync, T: Send> Books for Party<C, W, T> {
 
 /// One worker's copies of what its works hand out, once it comes to a second work of the same batch. Their counts are
 /// touched by this worker alone.
-struct Own<P> {
-    party: Arc<P>,
+struct Own {
     request: RequestContext,
     watch: Arc<dyn Watch>,
 }
@@ -105,7 +103,7 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
     }
 
     /// What a task looks at.
-    fn watch(&self, own: Option<&Own<Self>>) -> Option<Arc<dyn Watch>> {
+    fn watch(&self, own: Option<&Own>) -> Option<Arc<dyn Watch>> {
         Some(match own {
             Some(own) => Arc::clone(&own.watch),
             None => self.me.upgrade()?,
@@ -113,26 +111,17 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
     }
 
     /// The worker's own copies; none before its second work here.
-    fn own<'d>(
-        &self,
-        own: &'d mut Option<Box<dyn Any + Send>>,
-        served: &mut usize,
-    ) -> Option<&'d Own<Self>> {
-        let kept = own.as_ref().and_then(|own| own.downcast_ref::<Own<Self>>());
-        if !kept.is_some_and(|kept| std::ptr::eq(&*kept.party, self)) {
-            *own = None;
-            let here = std::ptr::from_ref(self).addr();
-            if std::mem::replace(served, here) != here {
-                return None;
-            }
-            let party = self.me.upgrade()?;
-            *own = Some(Box::new(Own {
-                watch: Arc::new(Arc::clone(&party)) as Arc<dyn Watch>,
+    fn own<'d>(&self, desk: &'d mut Desk) -> Option<&'d Own> {
+        if !std::mem::replace(&mut desk.used, true) {
+            return None;
+        }
+        if desk.own.is_none() {
+            desk.own = Some(Box::new(Own {
                 request: self.shared.request.unshared(),
-                party,
+                watch: Arc::new(self.me.upgrade()?),
             }));
         }
-        own.as_ref()?.downcast_ref()
+        desk.own.as_ref()?.downcast_ref()
     }
 }
 
@@ -144,11 +133,9 @@ where
     X: Into<CellError>,
 {
     fn run(&self, at: usize, desk: &mut Desk) {
-        let Desk { last, own, served } = desk;
-        let own = self.own(own, served);
-        let now = last.take().unwrap_or_else(|| self.ledger.now());
-        *last = match self.seat(at, now) {
-            Some(seat) => self.ask(seat, own, now),
+        let now = desk.last.take().unwrap_or_else(|| self.ledger.now());
+        desk.last = match self.seat(at, now) {
+            Some(seat) => self.ask(seat, self.own(desk), now),
             None => Some(now),
         };
     }
@@ -166,7 +153,7 @@ where
     X: Into<CellError>,
 {
     /// Asks one cell. Gives the time of its end, where it came to one.
-    fn ask(&self, mut seat: Seat<&Self>, own: Option<&Own<Self>>, now: Instant) -> Option<Instant> {
+    fn ask(&self, mut seat: Seat<&Self>, own: Option<&Own>, now: Instant) -> Option<Instant> {
         let shared = &self.shared;
         let request = own.map_or(&shared.request, |own| &own.request);
         if !seat.begin(now) {

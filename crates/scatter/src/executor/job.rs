@@ -35,8 +35,7 @@ impl Alone {
 }
 
 impl Batch for Alone {
-    fn run(&self, _at: usize, desk: &mut Desk) {
-        desk.clear();
+    fn run(&self, _at: usize, _desk: &mut Desk) {
         if let Some(work) = self.take() {
             work();
         }
@@ -142,26 +141,13 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// What one worker keeps between the jobs that it runs in a row. To be cleared when it has nothing to run.
+/// What one worker keeps between the jobs of one batch that it runs in a row.
 #[derive(Default)]
 pub(crate) struct Desk {
     /// When the job before ended, which is when the next begins.
     pub(crate) last: Option<Instant>,
+    /// Whether a job was run here before.
+    pub(crate) used: bool,
     /// The worker's own copies of what the batch shares; the batch knows its own.
     pub(crate) own: Option<Box<dyn Any + Send>>,
-    /// The batch that was served last, by an address that is never followed.
-    pub(crate) served: usize,
-}
-
-impl Desk {
-    /// Forgets everything. What it kept is dropped here, so not under anybody's lock.
-    pub(crate) fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Whether it keeps nothing.
-    #[cfg(feature = "thread")]
-    pub(crate) fn is_clear(&self) -> bool {
-        self.last.is_none() && self.own.is_none()
-    }
 }

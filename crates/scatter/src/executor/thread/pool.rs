@@ -195,17 +195,19 @@ impl Pool {
     }
 
     fn work(self: &Arc<Self>) {
-        let (mut desk, mut before) = (Desk::default(), None);
-        while let Some(portion) = self.come_for_more(&mut desk, before.take()) {
+        let mut before = None;
+        while let Some(portion) = self.come_for_more(before.take()) {
+            let mut desk = Desk::default();
             if !self.work_through(&portion, &mut desk) {
                 return;
             }
-            self.let_go(portion.batch);
+            self.let_go((portion.batch, desk));
             before = Some(portion.marks);
         }
     }
 
-    /// Drops what may be the last hold on what a caller gave: not under the lock, and whatever that does, the worker stays.
+    /// Drops what may be the last hold on what a caller gave: not under the lock, and not with another caller's portion in
+    /// hand. Whatever that does, the worker stays.
     fn let_go(&self, held: impl Sized) {
         if catch_unwind(AssertUnwindSafe(|| drop(held))).is_err() {
             tracing::error!(
@@ -216,23 +218,19 @@ impl Pool {
     }
 
     /// The next portion for a worker that is through with the one before; none where the pool is closed.
-    fn come_for_more(
-        self: &Arc<Self>,
-        desk: &mut Desk,
-        before: Option<Arc<Marks>>,
-    ) -> Option<Portion<Works>> {
-        desk.last = None;
+    fn come_for_more(self: &Arc<Self>, before: Option<Arc<Marks>>) -> Option<Portion<Works>> {
         let mut state = self.state();
-        let mut spent = before.map_or_else(Vec::new, |marks| state.put_back(&marks));
+        let spent = before.map_or_else(Vec::new, |marks| state.put_back(&marks));
+        if !spent.is_empty() {
+            drop(state);
+            self.let_go(spent);
+            state = self.state();
+        }
         let mut looked = false;
         loop {
             if let Some(portion) = state.take() {
                 self.call(state);
                 return Some(portion);
-            } else if !spent.is_empty() || !desk.is_clear() {
-                drop(state);
-                self.let_go((std::mem::take(&mut spent), std::mem::take(desk)));
-                state = self.state();
             } else if state.is_closed() {
                 state.leave();
                 self.left.notify_all();

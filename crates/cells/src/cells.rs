@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use context::RequestContext;
 
 use crate::by_id::{self, ById};
-use crate::cache::{Entry, Found, Journal, Keeper};
+use crate::cache::{Entry, Found, Journal, Keeper, Lease};
 use crate::checks::Checks;
 use crate::connector::CellConnector;
 use crate::defaults::UrlDefaults;
@@ -22,7 +22,7 @@ use crate::revision::RevisionKey;
 use crate::selection::{Choice, SelectError, Selection};
 use crate::snapshot::{Epoch, Snapshot};
 use crate::source::MappingSource;
-use crate::target::{CellContext, TargetError};
+use crate::target::{CellContext, KeepsRequest, Legs, Request, TargetError};
 
 /// The cells of one cloud. Clones share everything.
 pub struct Cells<C: CellConnector>(pub(crate) Arc<Inner<C>>);
@@ -135,28 +135,44 @@ impl<C: CellConnector> Cells<C> {
         request: &RequestContext,
         cell: CellId,
     ) -> Result<CellContext<C>, TargetError> {
+        let lease = self.lease(cell)?;
+        Ok(CellContext::new(Request::Own(request.clone()), lease))
+    }
+
+    /// As [`target`](Self::target), for a request that somebody keeps for many such contexts: they hold on to its keeper, and
+    /// nobody touches the request's own count, which callers on other processors touch, too.
+    ///
+    /// # Errors
+    /// As [`target`](Self::target).
+    pub fn target_for(
+        &self,
+        keeper: Arc<dyn KeepsRequest>,
+        cell: CellId,
+    ) -> Result<CellContext<C>, TargetError> {
+        let lease = self.lease(cell)?;
+        Ok(CellContext::new(Request::Kept(keeper), lease))
+    }
+
+    #[inline(always)]
+    fn lease(&self, cell: CellId) -> Result<Arc<Lease<Legs<C>>>, TargetError> {
         let now = self.0.keeper.tick();
         if let Some(entry) = self.0.view.load().entries.get(&cell)
             && let Some(lease) = entry.warm(now)
         {
-            return Ok(CellContext::new(request.clone(), lease));
+            return Ok(lease);
         }
-        self.target_cold(request, cell)
+        self.lease_cold(cell)
     }
 
     #[cold]
-    fn target_cold(
-        &self,
-        request: &RequestContext,
-        cell: CellId,
-    ) -> Result<CellContext<C>, TargetError> {
+    fn lease_cold(&self, cell: CellId) -> Result<Arc<Lease<Legs<C>>>, TargetError> {
         for _ in 0..LOOKS {
             let entry = self.0.view.load().entries.get(&cell).cloned();
             let entry = entry.ok_or(TargetError::Unknown(cell))?;
             match entry.legs(&self.0.keeper) {
                 Found::Legs(lease) => {
                     self.make_room(cell);
-                    return Ok(CellContext::new(request.clone(), lease));
+                    return Ok(lease);
                 }
                 Found::Gone => {}
                 Found::Failed(source) => {

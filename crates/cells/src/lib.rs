@@ -103,5 +103,5 @@ pub use secret::SecretText;
 pub use selection::{Choice, RejectedMapping, SelectError, Selection};
 pub use snapshot::{Epoch, Snapshot};
 pub use source::{MappingSource, StaticSource};
-pub use target::{CellContext, NoBus, TargetError};
+pub use target::{CellContext, KeepsRequest, NoBus, TargetError};
 pub use upkeep::{Invalidation, Upkeep};

@@ -50,19 +50,40 @@ impl<C: CellConnector> Legs<C> {
 /// Holders keep what they hold: a mapping that changes meanwhile makes new contexts and leaves this one whole.
 #[must_use = "a target that is not used asks nothing of the cell"]
 pub struct CellContext<C: CellConnector> {
-    request: RequestContext,
+    request: Request,
     lease: Arc<Lease<Legs<C>>>,
 }
 
+/// Keeps a request for contexts that are bound to it; see [`Cells::target_for`](crate::Cells::target_for).
+pub trait KeepsRequest: Send + Sync {
+    /// The request, always the same.
+    fn request(&self) -> &RequestContext;
+}
+
+/// Who asks, held in one of two ways.
+pub(crate) enum Request {
+    Own(RequestContext),
+    Kept(Arc<dyn KeepsRequest>),
+}
+
+impl Request {
+    fn get(&self) -> &RequestContext {
+        match self {
+            Self::Own(request) => request,
+            Self::Kept(keeper) => keeper.request(),
+        }
+    }
+}
+
 impl<C: CellConnector> CellContext<C> {
-    pub(crate) fn new(request: RequestContext, lease: Arc<Lease<Legs<C>>>) -> Self {
+    pub(crate) fn new(request: Request, lease: Arc<Lease<Legs<C>>>) -> Self {
         Self { request, lease }
     }
 
     /// Who asks.
     #[must_use]
     pub fn request(&self) -> &RequestContext {
-        &self.request
+        self.request.get()
     }
 
     /// The cell's id.
@@ -122,10 +143,11 @@ impl<C: CellConnector> CellContext<C> {
     }
 }
 
+/// A clone has the request itself: it keeps nothing else of whoever keeps that.
 impl<C: CellConnector> Clone for CellContext<C> {
     fn clone(&self) -> Self {
         Self {
-            request: self.request.clone(),
+            request: Request::Own(self.request().clone()),
             lease: Arc::clone(&self.lease),
         }
     }
@@ -134,7 +156,7 @@ impl<C: CellConnector> Clone for CellContext<C> {
 impl<C: CellConnector> fmt::Debug for CellContext<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CellContext")
-            .field("request", &self.request)
+            .field("request", self.request())
             .field("mapping", &self.lease.legs().mapping)
             .finish()
     }

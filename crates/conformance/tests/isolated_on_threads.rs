@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use cells::{CellError, CellId};
+use cells::CellError;
 use nova_conformance::fakes::{FakeCloud, Gate, admin};
 use scatter::{
-    AbandonJob, BlockingExecutor, BulkheadPolicy, Clock, Isolation, IsolationPolicy, Job, Outcome,
-    PermitClass, Refusal, Rejection, Scatter, ScatterReport, Stage,
+    Accepted, BlockingExecutor, BulkheadPolicy, Clock, Isolation, IsolationPolicy, Job, Outcome,
+    Pace, PermitClass, Rejection, Scatter, ScatterReport, Stage, Works,
 };
 
 const AMPLE: Duration = Duration::from_secs(60);
@@ -26,23 +26,22 @@ const AMPLE: Duration = Duration::from_secs(60);
 #[derive(Clone, Default)]
 struct ByHand(Arc<Mutex<VecDeque<Job>>>);
 
-struct NoHandle;
-
-impl AbandonJob for NoHandle {
-    fn abandon(&self) {}
-}
-
 impl BlockingExecutor for ByHand {
-    type Handle = NoHandle;
+    type Submitted = ();
 
     fn clock(&self) -> Clock {
         Clock::MONOTONIC
     }
 
-    fn submit(&self, _cell: CellId, job: Job) -> Result<NoHandle, Refusal> {
-        self.0.lock().unwrap().push_back(job);
-        Ok(NoHandle)
+    fn submit(&self, works: Works, _pace: Pace) -> Accepted<()> {
+        self.0.lock().unwrap().extend(works.map(|work| work.job));
+        Accepted {
+            works: (),
+            refused: Vec::new(),
+        }
     }
+
+    fn abandon(&self, _works: &(), _numbers: &[usize]) {}
 }
 
 impl ByHand {

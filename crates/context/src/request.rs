@@ -332,12 +332,6 @@ impl RequestContext {
         }
     }
 
-    /// The same request in memory of its own: for a thread that makes many clones of it while others do, too.
-    #[must_use]
-    pub fn unshared(&self) -> Self {
-        self.changed(|_| {})
-    }
-
     /// The same request, wanting deleted rows or not.
     #[must_use]
     pub fn with_read_deleted(&self, mode: ReadDeleted) -> Self {

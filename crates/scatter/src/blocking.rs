@@ -11,7 +11,7 @@ use context::Deadline;
 use smallvec::SmallVec;
 
 use crate::executor::job::Batch;
-use crate::executor::{AbandonJob, BlockingExecutor, Works};
+use crate::executor::{BlockingExecutor, Pace, Works};
 use crate::line::{Line, refused, tell_late};
 use crate::party::Party;
 use crate::report::ScatterReport;
@@ -49,7 +49,7 @@ impl<C: CellConnector> Scatter<'_, C> {
             executor,
             deadline: shared.deadline,
             expiry: shared.share.map(|share| ledger.started() + share),
-            handles: SmallVec::with_capacity(ledger.len()),
+            submitted: SmallVec::new(),
             party: Party::new(ledger, shared, span.clone()),
             line: line.permits_on_arrival(),
         };
@@ -68,7 +68,7 @@ struct Crew<'e, E: BlockingExecutor, C: CellConnector, W, T> {
     executor: &'e E,
     party: Arc<Party<C, W, T>>,
     line: Line,
-    handles: SmallVec<[(usize, E::Handle); 1]>,
+    submitted: SmallVec<[E::Submitted; 1]>,
     deadline: Deadline,
     /// When to look for cells that took longer than their share.
     expiry: Option<Instant>,
@@ -141,7 +141,7 @@ where
 
     /// Submits one portion. False where it was not a whole one: there is no more.
     fn submit_some(&mut self, waker: &Waker) -> bool {
-        let mut works = Vec::with_capacity(PORTION.min(self.party.ledger.len()));
+        let mut works = SmallVec::with_capacity(PORTION.min(self.party.ledger.len()));
         while works.len() < PORTION
             && let Some((at, cell, permit)) = self.line.next(&*self.party, waker)
         {
@@ -153,12 +153,12 @@ where
         let whole = works.len() == PORTION;
         if !works.is_empty() {
             let batch = Arc::clone(&self.party) as Arc<dyn Batch>;
-            let submitted = self.executor.submit_all(Works::new(batch, works.clone()));
-            for ((_, at), submitted) in works.into_iter().zip(submitted) {
-                match submitted {
-                    Ok(handle) => self.handles.push((at, handle)),
-                    Err(refusal) => self.party.ledger.refuse(at, refused(refusal)),
-                }
+            let accepted = self
+                .executor
+                .submit(Works::new(batch, works), Pace::Patient);
+            self.submitted.push(accepted.works);
+            for (at, refusal) in accepted.refused {
+                self.party.ledger.refuse(at, refused(refusal));
             }
         }
         whole
@@ -190,10 +190,8 @@ where
 
     /// Abandons the works of these slots, given in rising order.
     fn give_up(&self, slots: &[usize]) {
-        for (at, handle) in &self.handles {
-            if slots.binary_search(at).is_ok() {
-                handle.abandon();
-            }
+        for works in &self.submitted {
+            self.executor.abandon(works, slots);
         }
     }
 }

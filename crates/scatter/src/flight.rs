@@ -256,7 +256,8 @@ where
         }
         let outcome = loop {
             let Call { shared, .. } = &**seat.call();
-            let targeted = match seat.target(&shared.cells, &shared.request) {
+            let Some(cell) = seat.cell() else { return };
+            let targeted = match seat.targeted(shared.cells.target(&shared.request, cell)) {
                 Some(Ok(targeted)) => targeted,
                 Some(Err(outcome)) => break outcome,
                 None => return,

@@ -224,7 +224,13 @@ impl<T> Ledger<T> {
         }
         let one_less = |count: &AtomicUsize| count.fetch_sub(1, Ordering::AcqRel) == 1;
         let here = self.left.get(at / NEIGHBOURS);
-        let last = one_less(here.map_or(&self.few, |left| &left.0)) && one_less(&self.open);
+        let here = here.map_or(&self.few, |left| &left.0);
+        // A single slot is filled once, and the last: nobody counts beside it.
+        let alone = self.slots.len() == 1;
+        if alone {
+            here.store(0, Ordering::Relaxed);
+        }
+        let last = (alone || one_less(here)) && one_less(&self.open);
         if last || self.wake_each {
             self.driver.wake();
         }
@@ -316,7 +322,10 @@ impl<T> Ledger<T> {
             true => 0,
             false => self.after(self.now()),
         };
-        self.closed.store(true, Ordering::Release);
+        // Where every slot is settled, there is nobody left to be told.
+        if !self.is_settled() {
+            self.closed.store(true, Ordering::Release);
+        }
         let report = |(at, slot): (usize, &Slot<T>)| {
             let mut end = lock(&slot.end);
             let outcome = match (end.outcome.take(), slot.is_settled()) {

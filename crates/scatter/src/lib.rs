@@ -51,7 +51,8 @@ pub use executor::thread::{PoolStats, Submitted, ThreadExecutor, ThreadPolicy};
 #[cfg(feature = "tokio")]
 pub use executor::tokio::TokioExecutor;
 pub use executor::{
-    AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer, Works,
+    AbortTask, Accepted, AsyncExecutor, BlockingExecutor, Clock, Job, Pace, Refusal, Timer, Work,
+    Works,
 };
 pub use explain::{ExplainedCell, Explanation, WhenMissing};
 pub use isolation::{

@@ -2,10 +2,11 @@
 //! runs on whichever thread calls it and waits for nothing but the work.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
-use cells::{CellConnector, CellError};
+use cells::{CellConnector, CellError, KeepsRequest};
 use context::RequestContext;
 use tracing::Span;
 
@@ -31,8 +32,9 @@ pub(crate) struct Party<C: CellConnector, W, T> {
     span: Span,
     /// Permits that were waited for, put down before their works are submitted. Most calls have none.
     kept: OnceLock<Box<[Mutex<Option<Permit>>]>>,
-    /// Works that found no permit where they were to begin, for the caller to wait for.
+    /// Works that found no permit where they were to begin, for the caller to wait for; and whether there are any.
     turned_away: Mutex<Vec<usize>>,
+    any_turned_away: AtomicBool,
 }
 
 impl<C: CellConnector, W: Send + Sync, T: Send> Books for Party<C, W, T> {
@@ -45,11 +47,27 @@ impl<C: CellConnector, W: Send + Sync, T: Send> Books for Party<C, W, T> {
     }
 }
 
-/// One worker's copies of what its works hand out, once it comes to a second work of the same batch. Their counts are
-/// touched by this worker alone.
-struct Own {
-    request: RequestContext,
-    watch: Arc<dyn Watch>,
+impl<C: CellConnector, W: Send + Sync, T: Send> KeepsRequest for Party<C, W, T> {
+    fn request(&self) -> &RequestContext {
+        &self.shared.request
+    }
+}
+
+/// What works hold of their call. A worker that comes to a second work of the same batch has a hold of its own on it, whose
+/// count nobody else touches.
+struct Own<P>(Arc<P>);
+
+impl<P: Books> Books for Own<P> {
+    type Answer = P::Answer;
+    fn books(&self) -> &Ledger<P::Answer> {
+        self.0.books()
+    }
+}
+
+impl<P: KeepsRequest> KeepsRequest for Own<P> {
+    fn request(&self) -> &RequestContext {
+        self.0.request()
+    }
 }
 
 impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, T> {
@@ -61,6 +79,7 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
             span,
             kept: OnceLock::new(),
             turned_away: Mutex::default(),
+            any_turned_away: AtomicBool::new(false),
         })
     }
 
@@ -83,7 +102,11 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
 
     /// Works that found no permit, since this was asked before.
     pub(crate) fn turned_away(&self) -> Vec<usize> {
-        std::mem::take(&mut *lock(&self.turned_away))
+        let any = self.any_turned_away.load(Ordering::Acquire);
+        match any && self.any_turned_away.swap(false, Ordering::AcqRel) {
+            true => std::mem::take(&mut *lock(&self.turned_away)),
+            false => Vec::new(),
+        }
     }
 
     /// The work's place, with what it needs to begin; none where the caller is to wait for that.
@@ -92,6 +115,7 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
             (None, Some(admit)) => match admit.take(self.ledger.place(at), now) {
                 None => {
                     lock(&self.turned_away).push(at);
+                    self.any_turned_away.store(true, Ordering::Release);
                     self.wake();
                     return None;
                 }
@@ -102,26 +126,17 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
         Some(Seat::new(self, at, permit))
     }
 
-    /// What a task looks at.
-    fn watch(&self, own: Option<&Own>) -> Option<Arc<dyn Watch>> {
-        Some(match own {
-            Some(own) => Arc::clone(&own.watch),
-            None => self.me.upgrade()?,
-        })
-    }
-
-    /// The worker's own copies; none before its second work here.
-    fn own<'d>(&self, desk: &'d mut Desk) -> Option<&'d Own> {
+    /// What a work holds: the worker's own from its second work here on.
+    fn hold(&self, desk: &mut Desk) -> Option<(Arc<dyn KeepsRequest>, Arc<dyn Watch>)> {
         if !std::mem::replace(&mut desk.used, true) {
-            return None;
+            let call = self.me.upgrade()?;
+            return Some((Arc::clone(&call) as _, call));
         }
         if desk.own.is_none() {
-            desk.own = Some(Box::new(Own {
-                request: self.shared.request.unshared(),
-                watch: Arc::new(self.me.upgrade()?),
-            }));
+            desk.own = Some(Box::new(Arc::new(Own(self.me.upgrade()?))));
         }
-        desk.own.as_ref()?.downcast_ref()
+        let own: &Arc<Own<Self>> = desk.own.as_ref()?.downcast_ref()?;
+        Some((Arc::clone(own) as _, Arc::clone(own) as _))
     }
 }
 
@@ -135,7 +150,7 @@ where
     fn run(&self, at: usize, desk: &mut Desk) {
         let now = desk.last.take().unwrap_or_else(|| self.ledger.now());
         desk.last = match self.seat(at, now) {
-            Some(seat) => self.ask(seat, self.own(desk), now),
+            Some(seat) => self.ask(seat, desk, now),
             None => Some(now),
         };
     }
@@ -153,9 +168,8 @@ where
     X: Into<CellError>,
 {
     /// Asks one cell. Gives the time of its end, where it came to one.
-    fn ask(&self, mut seat: Seat<&Self>, own: Option<&Own>, now: Instant) -> Option<Instant> {
+    fn ask(&self, mut seat: Seat<&Self>, desk: &mut Desk, now: Instant) -> Option<Instant> {
         let shared = &self.shared;
-        let request = own.map_or(&shared.request, |own| &own.request);
         if !seat.begin(now) {
             return None;
         }
@@ -163,12 +177,14 @@ where
         let seen = !self.span.is_disabled();
         let _in_cell = seen.then(|| cell_span(&self.span, seat.label()).entered());
         let outcome = loop {
-            let targeted = match seat.target(&shared.cells, request)? {
+            let (keeper, watch) = self.hold(desk)?;
+            let targeted = shared.cells.target_for(keeper, seat.cell()?);
+            let targeted = match seat.targeted(targeted)? {
                 Ok(targeted) => targeted,
                 Err(outcome) => break outcome,
             };
             let deadline = seat.deadline(shared.deadline, shared.share);
-            let task = CellTask::new(targeted, deadline, self.watch(own)?, seat.at());
+            let task = CellTask::new(targeted, deadline, watch, seat.at());
             let in_attempt = seen.then(|| attempt_span(seat.attempt()).entered());
             let called = catch_unwind(AssertUnwindSafe(|| (shared.work)(task)));
             drop(in_attempt);

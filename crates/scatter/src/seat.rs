@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use cells::{CellConnector, CellContext, CellError, CellLabel, Cells, ErrorClass, TargetError};
-use context::{Deadline, RequestContext};
+use cells::{CellConnector, CellContext, CellError, CellId, CellLabel, ErrorClass, TargetError};
+use context::Deadline;
 
 use crate::isolation::Permit;
 use crate::ledger::{Books, Ledger};
@@ -45,14 +45,18 @@ impl<B: Books> Seat<B> {
         self.began
     }
 
-    /// Binds the request to the cell, for one call of the work; or gives the outcome. None where nobody waits for it any
-    /// more, however long that took.
-    pub(crate) fn target<C: CellConnector>(
+    /// The cell; none where its row has no id.
+    pub(crate) fn cell(&self) -> Option<CellId> {
+        self.books().cell(self.at())
+    }
+
+    /// The request is bound to the cell, for one call of the work; or that gives the outcome. None where nobody waits for it
+    /// any more, however long that took.
+    pub(crate) fn targeted<C: CellConnector>(
         &self,
-        cells: &Cells<C>,
-        request: &RequestContext,
+        came: Result<CellContext<C>, TargetError>,
     ) -> Option<Result<CellContext<C>, Outcome<B::Answer>>> {
-        match cells.target(request, self.books().cell(self.at())?) {
+        match came {
             Err(error) => Some(Err(untargeted(self.label(), error))),
             Ok(targeted) => {
                 self.books().enter(self.at(), Stage::Running);

@@ -4,7 +4,7 @@
 #[cfg(feature = "thread")]
 pub(crate) use std::{
     hint::spin_loop,
-    sync::atomic::{AtomicU8, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering},
     sync::{Condvar, Mutex, MutexGuard, TryLockError},
     thread::Builder,
 };

@@ -9,6 +9,8 @@
 
 #[path = "../src/hash.rs"]
 mod hash;
+#[path = "../src/executor/thread/hatch.rs"]
+mod hatch;
 #[path = "../src/executor/job.rs"]
 #[expect(
     dead_code,
@@ -31,28 +33,18 @@ mod pool;
 mod portion;
 #[path = "../src/executor/thread/state.rs"]
 mod state;
+#[path = "../src/executor/thread/taking.rs"]
+mod taking;
 #[path = "../src/executor/thread/wake.rs"]
 mod wake;
 
-/// The same names as the crate's own `sync`.
-mod sync {
-    pub(crate) use shuttle::hint::spin_loop;
-    pub(crate) use shuttle::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-    pub(crate) use shuttle::sync::{Condvar, Mutex, MutexGuard};
-    pub(crate) use shuttle::thread::Builder;
-    pub(crate) use std::sync::TryLockError;
-
-    pub(crate) struct Apart<S>(pub(crate) S);
-
-    /// Once is enough to be a choice.
-    pub(crate) const LOOKS: u32 = 1;
-    pub(crate) const PATIENCE: u32 = 2;
-}
+#[path = "model/sync.rs"]
+mod sync;
 
 /// The names that the pool takes from the crate.
 mod executor {
     pub(crate) use crate::job;
-    pub(crate) use nova_scatter::Refusal;
+    pub(crate) use nova_scatter::{Pace, Refusal};
 }
 
 /// As above.
@@ -65,13 +57,13 @@ use std::sync::atomic::{AtomicUsize as Plain, Ordering::SeqCst};
 use std::time::Duration;
 
 use cells::CellId;
-use executor::job::{Batch, Desk, Job, Works};
+use executor::Pace;
+use executor::job::{Batch, Desk, Job};
 use policy::ThreadPolicy;
 use pool::Pool;
-use portion::Ticket;
+use portion::Portion;
 use shuttle::sync::mpsc::{Receiver, Sender, channel};
 use shuttle::thread;
-use wake::Pace;
 
 /// Long enough that no run of the checker comes to it: waiting for the end waits for the end.
 const EVER: Duration = Duration::from_secs(86_400);
@@ -96,44 +88,51 @@ fn pool(policy: ThreadPolicy) -> Arc<Pool> {
 /// A job that the pool has taken.
 struct Taken {
     pool: Arc<Pool>,
-    batch: Arc<dyn Batch>,
-    cell: CellId,
+    portion: Portion<Arc<dyn Batch>>,
     at: usize,
-    ticket: Ticket,
 }
 
 impl Taken {
     fn abandon(&self) {
-        if self.pool.abandon(self.cell, self.ticket) {
-            self.batch.discard(self.at);
+        let Portion { batch, marks } = &self.portion;
+        let (cell, number) = marks.jobs()[self.at];
+        if self.pool.abandon(cell, marks.ticket(self.at)) {
+            batch.discard(number);
         }
     }
 }
 
 /// Submits works together; gives those that were taken.
-fn submit_all(pool: &Arc<Pool>, works: Works, pace: Pace) -> Vec<Taken> {
-    let (batch, works) = works.into_parts();
-    let tickets = pool.submit(&batch, &works, pace);
-    let taken = |((cell, at), ticket): ((CellId, usize), Result<Ticket, _>)| {
-        Some(Taken {
+fn submit_all(pool: &Arc<Pool>, works: Jobs, pace: Pace) -> Vec<Taken> {
+    let (batch, jobs) = works;
+    let portions = pool.portions(batch, jobs);
+    let refused = pool.submit(&portions, pace);
+    let all = portions.iter().flat_map(|portion| {
+        let taken = |at| Taken {
             pool: Arc::clone(pool),
-            batch: Arc::clone(&batch),
-            cell,
+            portion: portion.clone(),
             at,
-            ticket: ticket.ok()?,
-        })
+        };
+        (0..portion.marks.jobs().len()).map(taken)
+    });
+    let is_taken = |one: &Taken| {
+        let number = one.portion.marks.jobs()[one.at].1;
+        refused.iter().all(|(refused, _)| *refused != number)
     };
-    works.into_iter().zip(tickets).filter_map(taken).collect()
+    all.filter(is_taken).collect()
 }
 
 /// Submits jobs, each by itself; gives those that were taken.
 fn submit(pool: &Arc<Pool>, jobs: Vec<(CellId, Job)>) -> Vec<Taken> {
     let alone = |(cell, job): (CellId, Job)| {
         let (batch, at) = job.into_parts();
-        submit_all(pool, Works::new(batch, vec![(cell, at)]), Pace::Hurried)
+        submit_all(pool, (batch, [(cell, at)].into()), Pace::Hurried)
     };
     jobs.into_iter().flat_map(alone).collect()
 }
+
+/// A batch, and jobs of it.
+type Jobs = (Arc<dyn Batch>, smallvec::SmallVec<[(CellId, usize); 1]>);
 
 fn workers(workers: usize) -> ThreadPolicy {
     ThreadPolicy {
@@ -304,9 +303,9 @@ fn together(jobs: usize, hangs: Option<Receiver<()>>) -> (Arc<Together>, Receive
     (Arc::new(batch), each)
 }
 
-fn all_of(batch: &Arc<Together>, cells: impl Fn(usize) -> CellId) -> Works {
-    let works = (0..batch.ran.len()).map(|at| (cells(at), at));
-    Works::new(Arc::clone(batch) as Arc<dyn Batch>, works.collect())
+fn all_of(batch: &Arc<Together>, cells: impl Fn(usize) -> CellId) -> Jobs {
+    let jobs = (0..batch.ran.len()).map(|at| (cells(at), at)).collect();
+    (Arc::clone(batch) as Arc<dyn Batch>, jobs)
 }
 
 #[test]
@@ -386,6 +385,43 @@ fn each_job_of_a_portion_that_is_given_up_runs_or_is_discarded_once() {
         // A thread that has left lets go of what it had as it ends.
         while Arc::strong_count(&batch) > 1 {
             thread::yield_now();
+        }
+    });
+}
+
+#[test]
+fn what_comes_in_turn_runs_once_whoever_asks_the_pool_meanwhile() {
+    check(|| {
+        let pool = pool(workers(2));
+        let others = {
+            let pool = Arc::clone(&pool);
+            thread::spawn(move || {
+                let (batch, each) = together(1, None);
+                submit_all(&pool, all_of(&batch, |_| cell(9)), Pace::Patient);
+                each.recv().unwrap();
+                assert!(pool.stats().running <= 2);
+                batch
+            })
+        };
+        // A caller in a loop: from the second on, somebody may watch.
+        let mine: Vec<_> = (1..=2)
+            .map(|jobs| {
+                let (batch, each) = together(jobs, None);
+                submit_all(&pool, all_of(&batch, |at| cell(at as u128)), Pace::Patient);
+                (0..jobs).for_each(|_| {
+                    each.recv().unwrap();
+                });
+                batch
+            })
+            .collect();
+        let other = others.join().unwrap();
+        end(&pool);
+        for batch in mine.iter().chain([&other]) {
+            assert!(batch.ran.iter().all(|ran| ran.load(SeqCst) == 1));
+            // Who ran it lets go of it before it ends.
+            while Arc::strong_count(batch) > 1 {
+                thread::yield_now();
+            }
         }
     });
 }

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use cells::CellId;
 use nova_scatter::{
-    AbandonJob, BlockingExecutor, Job, PoolStats, Refusal, Rejection, SkipReason, ThreadExecutor,
-    ThreadPolicy,
+    BlockingExecutor, Job, Pace, PoolStats, Refusal, Rejection, SkipReason, Submitted,
+    ThreadExecutor, ThreadPolicy, Works,
 };
 
 const SICK: CellId = CellId::CELL0;
@@ -22,6 +22,15 @@ fn healthy(n: u128) -> CellId {
 
 fn pool(policy: ThreadPolicy) -> ThreadExecutor {
     ThreadExecutor::new("pool", policy).unwrap()
+}
+
+fn submit(pool: &ThreadExecutor, cell: CellId, job: Job) -> Result<Submitted, Refusal> {
+    pool.submit(Works::one(cell, job), Pace::Hurried).alone()
+}
+
+/// Nobody waits for it any more.
+fn abandon(pool: &ThreadExecutor, submitted: &Submitted) {
+    pool.abandon(submitted, &[0]);
 }
 
 /// A job that says when it began and ends when told to, or when the sender is dropped.
@@ -52,7 +61,7 @@ fn all_workers_meet(pool: &ThreadExecutor, workers: usize) {
         let meet = Job::new(move || {
             barrier.wait();
         });
-        pool.submit(healthy(n as u128), meet).unwrap();
+        submit(pool, healthy(n as u128), meet).unwrap();
     }
     barrier.wait();
 }
@@ -67,12 +76,12 @@ fn five_stuck_workers_are_replaced_at_once() {
     let works: Vec<_> = (0..5).map(|_| stuck()).collect();
     let mut held = Vec::new();
     for (job, began, release) in works {
-        let handle = pool.submit(SICK, job).unwrap();
+        let handle = submit(&pool, SICK, job).unwrap();
         began.recv().unwrap();
         held.push((handle, release));
     }
     let abandoned_at = Instant::now();
-    held.iter().for_each(|(handle, _)| handle.abandon());
+    held.iter().for_each(|(handle, _)| abandon(&pool, handle));
     all_workers_meet(&pool, 5);
     assert!(abandoned_at.elapsed() < Duration::from_secs(1));
     assert_eq!((pool.stats().workers, pool.abandoned()), (5, 5));
@@ -95,11 +104,11 @@ fn a_worker_beyond_the_cap_stays_in_the_pool_when_its_work_returns() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let (job, began, release) = stuck();
-        let handle = pool.submit(SICK, job).unwrap();
+        let handle = submit(&pool, SICK, job).unwrap();
         began.recv().unwrap();
         held.push((handle, release));
     }
-    held.iter().for_each(|(handle, _)| handle.abandon());
+    held.iter().for_each(|(handle, _)| abandon(&pool, handle));
     let shrunk = pool.stats();
     assert_eq!((shrunk.workers, shrunk.abandoned), (2, 2));
     drop(held);
@@ -116,12 +125,12 @@ fn what_waits_behind_stuck_work_runs_when_the_work_returns() {
         ..ThreadPolicy::default()
     });
     let (job, began, release) = stuck();
-    let first = pool.submit(SICK, job).unwrap();
+    let first = submit(&pool, SICK, job).unwrap();
     began.recv().unwrap();
     let (ran, has_run) = channel();
     let waits = Job::new(move || ran.send(()).unwrap());
-    pool.submit(SICK, waits).unwrap();
-    first.abandon();
+    submit(&pool, SICK, waits).unwrap();
+    abandon(&pool, &first);
     assert!(has_run.try_recv().is_err());
     drop(release);
     has_run.recv_timeout(Duration::from_secs(20)).unwrap();
@@ -137,12 +146,12 @@ fn a_cell_whose_permits_are_all_stuck_is_quarantined_and_no_other() {
     let mut held = Vec::new();
     for _ in 0..2 {
         let (job, began, release) = stuck();
-        let handle = pool.submit(SICK, job).unwrap();
+        let handle = submit(&pool, SICK, job).unwrap();
         began.recv().unwrap();
-        handle.abandon();
+        abandon(&pool, &handle);
         held.push(release);
     }
-    match pool.submit(SICK, Job::new(|| {})) {
+    match submit(&pool, SICK, Job::new(|| {})) {
         Err(Refusal::Skipped(SkipReason::Quarantined)) => {}
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was taken"),
@@ -150,7 +159,38 @@ fn a_cell_whose_permits_are_all_stuck_is_quarantined_and_no_other() {
     all_workers_meet(&pool, 4);
     drop(held);
     eventually(&pool, "the cell is free again", |now| now.abandoned == 0);
-    pool.submit(SICK, Job::new(|| {})).unwrap();
+    submit(&pool, SICK, Job::new(|| {})).unwrap();
+}
+
+#[test]
+fn what_comes_to_a_worker_that_watches_keeps_to_the_limits_of_its_cell() {
+    let pool = pool(ThreadPolicy {
+        workers: 2,
+        per_cell: 1,
+        ..ThreadPolicy::default()
+    });
+    let (job, began, release) = stuck();
+    let sick = submit(&pool, SICK, job).unwrap();
+    began.recv().unwrap();
+    abandon(&pool, &sick);
+    let patiently = |cell| {
+        let (ran, has_run) = channel();
+        let job = Job::new(move || ran.send(()).unwrap());
+        let taken = pool.submit(Works::one(cell, job), Pace::Patient);
+        taken.alone().map(|_| has_run.recv().unwrap())
+    };
+    // One after the other, as a caller in a loop has them: somebody watches, some of the time.
+    for _ in 0..1000 {
+        patiently(healthy(1)).unwrap();
+        match patiently(SICK) {
+            Err(Refusal::Skipped(SkipReason::Quarantined)) => {}
+            other => panic!("{other:?}"),
+        }
+        patiently(healthy(2)).unwrap();
+    }
+    drop(release);
+    eventually(&pool, "the cell is free again", |now| now.abandoned == 0);
+    patiently(SICK).unwrap();
 }
 
 #[test]
@@ -162,17 +202,17 @@ fn a_full_queue_refuses_and_a_job_given_up_makes_room() {
         ..ThreadPolicy::default()
     });
     let (job, began, release) = stuck();
-    pool.submit(SICK, job).unwrap();
+    submit(&pool, SICK, job).unwrap();
     began.recv().unwrap();
-    let waits = pool.submit(SICK, Job::new(|| {})).unwrap();
-    match pool.submit(SICK, Job::new(|| {})) {
+    let waits = submit(&pool, SICK, Job::new(|| {})).unwrap();
+    match submit(&pool, SICK, Job::new(|| {})) {
         Err(Refusal::Rejected(Rejection::QueueFull)) => {}
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was taken"),
     }
-    waits.abandon();
-    waits.abandon();
-    pool.submit(SICK, Job::new(|| {})).unwrap();
+    abandon(&pool, &waits);
+    abandon(&pool, &waits);
+    submit(&pool, SICK, Job::new(|| {})).unwrap();
     drop(release);
     eventually(&pool, "all is done", |now| now.waiting + now.running == 0);
 }
@@ -184,14 +224,15 @@ fn a_job_given_up_before_it_began_never_runs() {
         ..ThreadPolicy::default()
     });
     let (job, began, release) = stuck();
-    pool.submit(SICK, job).unwrap();
+    submit(&pool, SICK, job).unwrap();
     began.recv().unwrap();
     let ran = Arc::new(AtomicUsize::new(0));
     let counts = Arc::clone(&ran);
     let count = Job::new(move || {
         counts.fetch_add(1, Ordering::SeqCst);
     });
-    pool.submit(healthy(1), count).unwrap().abandon();
+    let given_up = submit(&pool, healthy(1), count).unwrap();
+    abandon(&pool, &given_up);
     assert_eq!(Arc::strong_count(&ran), 1, "what it held is freed at once");
     drop(release);
     all_workers_meet(&pool, 1);
@@ -205,12 +246,12 @@ fn shutdown_waits_no_longer_than_told_for_stuck_work() {
         ..ThreadPolicy::default()
     });
     let (job, began, release) = stuck();
-    pool.submit(SICK, job).unwrap();
+    submit(&pool, SICK, job).unwrap();
     began.recv().unwrap();
     let asked_at = Instant::now();
     assert_eq!(pool.shutdown(Duration::from_millis(50)), 1);
     assert!(asked_at.elapsed() < Duration::from_secs(5));
-    match pool.submit(healthy(1), Job::new(|| {})) {
+    match submit(&pool, healthy(1), Job::new(|| {})) {
         Err(Refusal::Rejected(Rejection::ShuttingDown)) => {}
         Err(other) => panic!("{other:?}"),
         Ok(_) => panic!("it was taken"),
@@ -226,8 +267,7 @@ fn a_panic_in_a_job_costs_no_worker() {
         ..ThreadPolicy::default()
     });
     for n in 0..10 {
-        pool.submit(healthy(n), Job::new(|| panic!("on purpose")))
-            .unwrap();
+        submit(&pool, healthy(n), Job::new(|| panic!("on purpose"))).unwrap();
     }
     all_workers_meet(&pool, 2);
     assert_eq!(pool.stats().workers, 2);
@@ -241,7 +281,8 @@ fn dropping_the_last_executor_ends_the_workers() {
     // What a thread holds is dropped when it ends.
     let alive = Arc::new(());
     let seen = Arc::downgrade(&alive);
-    pool.submit(
+    submit(
+        &pool,
         SICK,
         Job::new(move || {
             job.run();

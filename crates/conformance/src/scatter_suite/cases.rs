@@ -297,8 +297,9 @@ pub fn works_that_nobody_waits_for_are_told(runner: &impl Runner) {
     });
 }
 
-/// A connection may keep its work's stages for as long as it lives: the request and the work are not kept with them.
-pub fn what_says_where_a_work_is_keeps_nothing_of_the_call(runner: &impl Runner) {
+/// A connection may keep its work's stages for as long as it lives, and a work may hand a copy of its context on: nothing else
+/// of the call is kept with them.
+pub fn what_is_kept_of_a_work_keeps_nothing_of_the_call(runner: &impl Runner) {
     let script = Script::new([(1, Act::Fail(ErrorClass::Internal))]);
     let report = run(runner, &FakeCloud::of(3), AMPLE, &script);
     assert_eq!(report.counts().answered, 2);

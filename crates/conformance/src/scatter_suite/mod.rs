@@ -51,7 +51,7 @@ macro_rules! scatter_suite {
             a_cell_held_back_by_the_limit_is_not_blamed_for_running
             a_cell_that_takes_more_than_its_share_is_late_alone
             works_that_nobody_waits_for_are_told
-            what_says_where_a_work_is_keeps_nothing_of_the_call
+            what_is_kept_of_a_work_keeps_nothing_of_the_call
             eight_callers_of_a_hung_cell_lose_nothing_else
         );
     };

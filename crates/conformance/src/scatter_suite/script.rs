@@ -1,5 +1,6 @@
 //! What each cell's work does in a case, once as async work and once as blocking work.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,8 +66,8 @@ struct Inner {
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
     told: AtomicUsize,
-    /// What works keep to say where they are, kept for longer than they run.
-    stages: Mutex<Vec<TaskStages>>,
+    /// What works keep to say where they are, and copies of their cells' contexts, kept for longer than they run.
+    kept: Mutex<Vec<(TaskStages, Box<dyn Any + Send>)>>,
 }
 
 /// Counts a work as under way until dropped: an async one ends by being dropped.
@@ -119,8 +120,9 @@ impl Script {
     }
 
     fn enter<C: CellConnector>(&self, task: &CellTask<C>) -> UnderWay<'_> {
-        let mut stages = self.0.stages.lock().unwrap_or_else(PoisonError::into_inner);
-        stages.push(task.stages());
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.push((task.stages(), Box::new(task.cell().clone())));
+        drop(kept);
         self.0.called.fetch_add(1, Ordering::SeqCst);
         let now = self.0.at_once.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most_at_once.fetch_max(now, Ordering::SeqCst);

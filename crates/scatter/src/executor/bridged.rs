@@ -12,7 +12,7 @@ use futures_util::future::{AbortHandle, abortable};
 
 use super::thread::{Submitted, ThreadExecutor};
 use super::tokio::TokioExecutor;
-use super::{AbandonJob, AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Refusal, Timer};
+use super::{AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Pace, Refusal, Timer, Works};
 
 /// Runs async work on the workers of a [`ThreadExecutor`], over one shared runtime. The runtime must be one whose I/O and
 /// timers run by themselves: a multi-threaded one, or one that another thread drives.
@@ -52,8 +52,12 @@ impl AsyncExecutor for BridgedExecutor {
             // Whether it was stopped is the driver's knowledge; it asked for it.
             let _stopped = handle.block_on(task);
         });
-        let submitted = self.threads.submit(cell, job)?;
-        Ok(BridgedTask { submitted, stop })
+        let accepted = self.threads.submit(Works::one(cell, job), Pace::Hurried);
+        Ok(BridgedTask {
+            threads: self.threads.clone(),
+            submitted: accepted.alone()?,
+            stop,
+        })
     }
 
     fn sleep_until(&self, at: Instant) -> Timer {
@@ -63,6 +67,7 @@ impl AsyncExecutor for BridgedExecutor {
 
 /// An async task on a worker.
 pub struct BridgedTask {
+    threads: ThreadExecutor,
     submitted: Submitted,
     stop: AbortHandle,
 }
@@ -71,6 +76,6 @@ impl AbortTask for BridgedTask {
     fn abort(&self) {
         self.stop.abort();
         // One that waits on an await returns in a moment; one that blocks is replaced at once.
-        self.submitted.abandon();
+        self.threads.abandon(&self.submitted, &[0]);
     }
 }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use cells::CellId;
+use smallvec::SmallVec;
 
 /// A piece of blocking work. Dropped without being run where it will never run; what it held is freed then.
 pub struct Job {
@@ -82,36 +83,61 @@ impl Drop for Job {
     }
 }
 
-/// Works of one scatter that are submitted together. For executors that have no use for them together, an iterator over them
-/// one by one; those that nobody takes out will never run.
+/// Works that are submitted together. For executors that have no use for them together, an iterator over them one by one;
+/// those that nobody takes out will never run.
 pub struct Works {
-    batch: Arc<dyn Batch>,
-    left: std::vec::IntoIter<(CellId, usize)>,
+    /// None once somebody else has taken charge of what is left.
+    batch: Option<Arc<dyn Batch>>,
+    left: smallvec::IntoIter<[CellJob; 1]>,
 }
 
+/// One of several [`Works`].
+#[derive(Debug)]
+pub struct Work {
+    /// What its caller knows it by.
+    pub number: usize,
+    /// The cell that it uses.
+    pub cell: CellId,
+    /// What is to be run.
+    pub job: Job,
+}
+
+/// A work's cell, and its number in its batch.
+pub(crate) type CellJob = (CellId, usize);
+
+/// Works of one batch.
+pub(crate) type Jobs = SmallVec<[CellJob; 1]>;
+
 impl Works {
+    /// A single work, of number 0.
+    #[must_use]
+    pub fn one(cell: CellId, job: Job) -> Self {
+        let (batch, at) = job.into_parts();
+        Self::new(batch, SmallVec::from_buf([(cell, at)]))
+    }
+
     /// Works of a batch: the cell and the number of each.
-    pub(crate) fn new(batch: Arc<dyn Batch>, works: Vec<(CellId, usize)>) -> Self {
+    pub(crate) fn new(batch: Arc<dyn Batch>, works: Jobs) -> Self {
         Self {
-            batch,
+            batch: Some(batch),
             left: works.into_iter(),
         }
     }
 
     /// The batch, and what is left of its works. Whoever has them runs each or discards it.
     #[cfg(feature = "thread")]
-    pub(crate) fn into_parts(mut self) -> (Arc<dyn Batch>, Vec<(CellId, usize)>) {
-        let left = std::mem::take(&mut self.left);
-        (Arc::clone(&self.batch), left.collect())
+    pub(crate) fn into_parts(mut self) -> Option<(Arc<dyn Batch>, Jobs)> {
+        Some((self.batch.take()?, self.left.by_ref().collect()))
     }
 }
 
 impl Iterator for Works {
-    type Item = (CellId, Job);
+    type Item = Work;
 
-    fn next(&mut self) -> Option<Self::Item> {
-        let (cell, at) = self.left.next()?;
-        Some((cell, Job::part(Arc::clone(&self.batch), at)))
+    fn next(&mut self) -> Option<Work> {
+        let (cell, number) = self.left.next()?;
+        let job = Job::part(Arc::clone(self.batch.as_ref()?), number);
+        Some(Work { number, cell, job })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -123,8 +149,10 @@ impl ExactSizeIterator for Works {}
 
 impl Drop for Works {
     fn drop(&mut self) {
-        for (_, at) in self.left.by_ref() {
-            self.batch.discard(at);
+        if let Some(batch) = &self.batch {
+            for (_, at) in self.left.by_ref() {
+                batch.discard(at);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use cells::CellId;
 
 use crate::outcome::{Rejection, SkipReason};
 
-pub use self::job::{Job, Works};
+pub use self::job::{Job, Work, Works};
 
 #[cfg(all(feature = "thread", feature = "tokio"))]
 pub(crate) mod bridged;
@@ -80,34 +80,53 @@ pub trait AbortTask: Send {
 
 /// Runs blocking work.
 pub trait BlockingExecutor: Send + Sync {
-    /// Gives one submitted job up; see [`AbandonJob`].
-    type Handle: AbandonJob;
+    /// What works that were submitted together are given up by.
+    type Submitted: Send;
 
     /// The executor's clock.
     fn clock(&self) -> Clock;
 
-    /// Queues a job that uses this cell. Returns at once.
-    ///
-    /// # Errors
-    /// [`Refusal`] where the job will never run.
-    fn submit(&self, cell: CellId, job: Job) -> Result<Self::Handle, Refusal>;
+    /// Queues works, and says which it does not take. Returns at once.
+    fn submit(&self, works: Works, pace: Pace) -> Accepted<Self::Submitted>;
 
-    /// Queues works of one caller who waits for all of them; the results stand in the works' order. Until the caller says
-    /// [`hurry`](Self::hurry), an executor may go through them with fewer threads than it has: most works on warm cells are
-    /// over in less time than it takes to wake one.
-    fn submit_all(&self, works: Works) -> Vec<Result<Self::Handle, Refusal>> {
-        works.map(|(cell, job)| self.submit(cell, job)).collect()
-    }
+    /// Nobody waits for those of the works any more whose numbers are among these, which rise. One that has not begun never
+    /// will. One that has is left to end by itself, and must not cost anybody else a worker meanwhile. Idempotent.
+    fn abandon(&self, works: &Self::Submitted, numbers: &[usize]);
 
     /// A caller has waited for a moment: everything that was submitted is begun now, as far as there are threads.
     fn hurry(&self) {}
 }
 
-/// Gives up a job that nobody waits for.
-pub trait AbandonJob: Send {
-    /// A job that has not begun never will. One that has is left to end by itself, and must not cost anybody else a
-    /// worker meanwhile. Idempotent.
-    fn abandon(&self);
+/// How soon works are to be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As soon as there are threads.
+    Hurried,
+    /// Their caller waits for all of them. Until it [hurries](BlockingExecutor::hurry), an executor may go through them with
+    /// fewer threads than it has: most works on warm cells are over in less time than it takes to wake one.
+    Patient,
+}
+
+/// Works that an executor has taken, or some of them.
+#[derive(Debug)]
+pub struct Accepted<S> {
+    /// What to give them up by.
+    pub works: S,
+    /// Those that will never run, by their numbers, and why.
+    pub refused: Vec<(usize, Refusal)>,
+}
+
+impl<S> Accepted<S> {
+    /// For a single work: whether it was taken.
+    ///
+    /// # Errors
+    /// [`Refusal`] where it will never run.
+    pub fn alone(mut self) -> Result<S, Refusal> {
+        match self.refused.pop() {
+            Some((_, why)) => Err(why),
+            None => Ok(self.works),
+        }
+    }
 }
 
 /// Why an executor did not take a piece of work.

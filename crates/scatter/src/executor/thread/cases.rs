@@ -6,6 +6,7 @@ use cells::CellId;
 use uuid::Uuid;
 
 use super::policy::ThreadPolicy;
+use super::portion::{Marks, Portion, Ticket};
 use super::state::PoolState;
 
 fn cell(n: u128) -> CellId {
@@ -16,10 +17,18 @@ fn pool() -> PoolState<()> {
     PoolState::new(&ThreadPolicy::default(), Arc::default())
 }
 
-/// Submits a job in each of these cells, together.
+/// A job in each of these cells, together, with a ticket like the first cell.
+fn portion(cells: &[u128]) -> Portion<()> {
+    let jobs = cells.iter().map(|n| (cell(*n), 0)).collect();
+    let first = Ticket::try_from(cells[0]).unwrap();
+    Portion {
+        batch: (),
+        marks: Arc::new(Marks::new(first, jobs)),
+    }
+}
+
 fn submit(pool: &mut PoolState<()>, cells: &[u128]) {
-    let jobs: Vec<_> = cells.iter().map(|n| (cell(*n), 0)).collect();
-    pool.submit(&(), &jobs, &mut Vec::new());
+    pool.submit(&portion(cells), |_, full| panic!("{full:?}"));
 }
 
 #[test]
@@ -62,7 +71,7 @@ fn nobody_is_woken_for_what_a_worker_about_to_return_takes_unless_its_caller_hur
     pool.begin_idle();
     submit(&mut pool, &[3]);
     assert_eq!(pool.wake_some().calls, 0);
-    pool.hurry();
+    pool.hurry(4);
     assert_eq!(pool.wake_some().calls, 1);
 }
 
@@ -81,4 +90,31 @@ fn a_worker_beside_one_that_hangs_is_handed_what_comes() {
     assert!(pool.watch());
     submit(&mut pool, &[3]);
     assert!(pool.hand_over().is_some());
+}
+
+#[test]
+fn what_came_through_the_hatch_counts_once_it_is_adopted() {
+    let policy = ThreadPolicy {
+        per_cell: 1,
+        ..ThreadPolicy::default()
+    };
+    let mut pool = PoolState::<()>::new(&policy, Arc::default());
+    pool.start_first();
+    assert!(pool.watch());
+    assert_eq!(pool.engaged(), Some(Vec::new()));
+    let came = portion(&[1, 2, 3]);
+    assert_eq!(came.marks.claim(), Some(0));
+    came.marks.end(0);
+    assert_eq!(came.marks.claim(), Some(1));
+    pool.adopt(came.clone());
+    assert_eq!((pool.stats().running, pool.stats().waiting), (1, 1));
+    assert_eq!(pool.engaged(), Some(vec![cell(2), cell(3)]));
+    // Its cells have what they may hold, but for the one whose job has ended.
+    submit(&mut pool, &[1]);
+    submit(&mut pool, &[2]);
+    let waiting = |n| pool.lanes[&cell(n)].waiting.len();
+    assert_eq!((waiting(1), waiting(2)), (0, 1));
+    // What it has not begun is anybody's, who finds that it does not get on.
+    assert!(!pool.take().unwrap().is(&came.marks));
+    assert!(pool.take().unwrap().is(&came.marks));
 }

@@ -19,12 +19,14 @@
 
 #[cfg(test)]
 mod cases;
+mod hatch;
 mod lane;
 mod lookout;
 mod policy;
 mod pool;
 mod portion;
 mod state;
+mod taking;
 mod wake;
 #[cfg(test)]
 mod walk;
@@ -33,14 +35,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cells::CellId;
+use smallvec::SmallVec;
 
-use self::pool::{Pool, refusal};
-use self::portion::Ticket;
-use self::state::Full;
-use self::wake::Pace;
-use crate::executor::job::Batch;
-use crate::executor::{AbandonJob, BlockingExecutor, Clock, Job, Refusal, Works};
+use self::pool::{Pool, Portions, refusal};
+use self::portion::Portion;
+use crate::executor::{Accepted, BlockingExecutor, Clock, Pace, Works};
 
 pub use self::policy::{PoolStats, ThreadPolicy};
 
@@ -103,21 +102,35 @@ impl std::fmt::Debug for ThreadExecutor {
 }
 
 impl BlockingExecutor for ThreadExecutor {
-    type Handle = Submitted;
+    type Submitted = Submitted;
 
     fn clock(&self) -> Clock {
         Clock::MONOTONIC
     }
 
-    fn submit(&self, cell: CellId, job: Job) -> Result<Submitted, Refusal> {
-        let (batch, at) = job.into_parts();
-        let submitted = self.hand_over(batch, &[(cell, at)], Pace::Hurried).pop();
-        submitted.unwrap_or(Err(Refusal::Rejected(crate::Rejection::ShuttingDown)))
+    fn submit(&self, works: Works, pace: Pace) -> Accepted<Submitted> {
+        let portions = match works.into_parts() {
+            Some((batch, jobs)) => self.0.pool.portions(batch, jobs),
+            None => SmallVec::new(),
+        };
+        let refused = self.0.pool.submit(&portions, pace).into_iter();
+        Accepted {
+            refused: refused
+                .map(|(number, full)| (number, refusal(full)))
+                .collect(),
+            works: Submitted(portions),
+        }
     }
 
-    fn submit_all(&self, works: Works) -> Vec<Result<Submitted, Refusal>> {
-        let (batch, works) = works.into_parts();
-        self.hand_over(batch, &works, Pace::Patient)
+    fn abandon(&self, works: &Submitted, numbers: &[usize]) {
+        for Portion { batch, marks } in &works.0 {
+            for (at, (cell, number)) in marks.jobs().iter().enumerate() {
+                let late = numbers.binary_search(number).is_ok();
+                if late && self.0.pool.abandon(*cell, marks.ticket(at)) {
+                    batch.discard(*number);
+                }
+            }
+        }
     }
 
     fn hurry(&self) {
@@ -125,46 +138,5 @@ impl BlockingExecutor for ThreadExecutor {
     }
 }
 
-impl ThreadExecutor {
-    fn hand_over(
-        &self,
-        batch: Arc<dyn Batch>,
-        works: &[(CellId, usize)],
-        pace: Pace,
-    ) -> Vec<Result<Submitted, Refusal>> {
-        let tickets = self.0.pool.submit(&batch, works, pace);
-        let pool = Arc::clone(&self.0.pool);
-        let to = Arc::new(Submission { pool, batch });
-        let submitted = |(&(cell, at), ticket): (&(CellId, usize), Result<Ticket, Full>)| {
-            ticket.map_err(refusal).map(|ticket| Submitted {
-                to: Arc::clone(&to),
-                at,
-                cell,
-                ticket,
-            })
-        };
-        works.iter().zip(tickets).map(submitted).collect()
-    }
-}
-
-/// What jobs that were submitted together have in common.
-struct Submission {
-    pool: Arc<Pool>,
-    batch: Arc<dyn Batch>,
-}
-
-/// A job in the pool.
-pub struct Submitted {
-    to: Arc<Submission>,
-    at: usize,
-    cell: CellId,
-    ticket: Ticket,
-}
-
-impl AbandonJob for Submitted {
-    fn abandon(&self) {
-        if self.to.pool.abandon(self.cell, self.ticket) {
-            self.to.batch.discard(self.at);
-        }
-    }
-}
+/// Works in the pool. What they are made of is freed where it was made, by whoever submitted them.
+pub struct Submitted(Portions);

@@ -7,18 +7,20 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use cells::CellId;
+use smallvec::SmallVec;
 
+use super::hatch::Hatch;
 use super::lookout::Lookout;
 use super::policy::{PoolStats, ThreadPolicy};
-use super::portion::{CellJob, LONGEST, Mark, Marks, Portion, Ticket};
+use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
 use super::state::{After, Full, GivenUp, PoolState};
-use super::wake::{Pace, Wake};
-use crate::executor::Refusal;
-use crate::executor::job::{Batch, Desk};
+use super::wake::Wake;
+use crate::executor::job::{Batch, Desk, Jobs};
+use crate::executor::{Pace, Refusal};
 use crate::outcome::{Rejection, SkipReason};
 use crate::sync::{
-    Apart, AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering, TryLockError,
-    spin_loop,
+    Apart, AtomicU64, AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering,
+    TryLockError, spin_loop,
 };
 
 pub(super) struct Pool {
@@ -31,12 +33,27 @@ pub(super) struct Pool {
     news: Condvar,
     /// A worker left a closed pool.
     left: Condvar,
-    lookout: Lookout<Portion<Works>>,
+    /// The next one.
+    tickets: Apart<AtomicU64>,
+    lookout: Lookout,
+    hatch: Hatch<Works>,
     started: AtomicUsize,
 }
 
 /// Whose jobs a portion has.
-type Works = Arc<dyn Batch>;
+pub(super) type Works = Arc<dyn Batch>;
+
+/// Jobs that were submitted together.
+pub(super) type Portions = SmallVec<[Portion<Works>; 1]>;
+
+/// What a worker did last.
+enum Before {
+    Nothing,
+    /// It went through a portion of which the pool knows.
+    Known(Arc<Marks>),
+    /// It went through one of which the pool never heard: it watches, as before.
+    Unknown,
+}
 
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
@@ -48,7 +65,9 @@ impl Pool {
             policy,
             news: Condvar::new(),
             left: Condvar::new(),
+            tickets: Apart(AtomicU64::new(0)),
             lookout: Lookout::new(),
+            hatch: Hatch::new(),
             started: AtomicUsize::new(0),
         }
     }
@@ -71,38 +90,64 @@ impl Pool {
             .inspect_err(|_| self.state().did_not_start())
     }
 
-    /// Takes jobs of one batch: the cell and the number of each. What came of each stands in their order. Those that are not
-    /// taken are discarded here.
+    /// Jobs of one batch, ready to be submitted.
+    pub(super) fn portions(&self, batch: Works, jobs: Jobs) -> Portions {
+        let first = self
+            .tickets
+            .0
+            .fetch_add(jobs.len() as Ticket, Ordering::Relaxed);
+        let portion = |first, jobs, batch| Portion {
+            batch,
+            marks: Arc::new(Marks::new(first, jobs)),
+        };
+        if jobs.len() <= LONGEST {
+            return SmallVec::from_buf([portion(first, jobs, batch)]);
+        }
+        let each = (first..).step_by(LONGEST).zip(jobs.chunks(LONGEST));
+        let each = each.map(|(first, jobs)| portion(first, jobs.into(), Arc::clone(&batch)));
+        each.collect()
+    }
+
+    /// Takes jobs, and gives those that it does not take, by their numbers in the batch; they are discarded here.
     pub(super) fn submit(
         self: &Arc<Self>,
-        batch: &Arc<dyn Batch>,
-        jobs: &[CellJob],
+        portions: &[Portion<Works>],
         pace: Pace,
-    ) -> Vec<Result<Ticket, Full>> {
-        let mut results = Vec::with_capacity(jobs.len());
+    ) -> Vec<(usize, Full)> {
+        let mut refused = Vec::new();
+        if let ([portion], Pace::Patient) = (portions, pace)
+            && self.hatch.offer(portion)
+        {
+            return refused;
+        }
         let mut state = self.state();
-        for portion in jobs.chunks(LONGEST) {
-            state.submit(batch, portion, &mut results);
+        for portion in portions {
+            let jobs = portion.marks.jobs();
+            state.submit(portion, |at, full| refused.push((jobs[at].1, full)));
         }
         if pace == Pace::Hurried {
-            state.hurry();
+            state.hurry(self.next_ticket());
         }
         self.lookout.submitted();
         self.call(state);
-        for ((_, at), result) in jobs.iter().zip(&results) {
-            if result.is_err() {
+        if let Some(portion) = portions.first() {
+            for (number, _) in &refused {
                 // Outside the lock: it reports the cell.
-                batch.discard(*at);
+                portion.batch.discard(*number);
             }
         }
-        results
+        refused
     }
 
     /// Has everybody come who is needed for what was submitted.
     pub(super) fn hurry(self: &Arc<Self>) {
         let mut state = self.state();
-        state.hurry();
+        state.hurry(self.next_ticket());
         self.call(state);
+    }
+
+    fn next_ticket(&self) -> Ticket {
+        self.tickets.0.load(Ordering::Relaxed)
     }
 
     /// True where the job had not begun, and never will.
@@ -151,16 +196,29 @@ impl Pool {
         state.threads()
     }
 
-    /// The state, for a moment. What is done under the lock takes less than going to sleep over it.
+    /// The state, for a moment, with all that came through the hatch. What is done under the lock takes less than going to
+    /// sleep over it.
     fn state(&self) -> MutexGuard<'_, PoolState<Works>> {
         for _ in 0..LOOKS {
             match self.state.0.try_lock() {
-                Ok(state) => return state,
-                Err(TryLockError::Poisoned(state)) => return state.into_inner(),
+                Ok(state) => return self.up_to_date(state),
+                Err(TryLockError::Poisoned(state)) => return self.up_to_date(state.into_inner()),
                 Err(TryLockError::WouldBlock) => spin_loop(),
             }
         }
-        self.state.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.state.0.lock();
+        self.up_to_date(state.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The lock was taken just now.
+    fn up_to_date<'s>(
+        &self,
+        mut state: MutexGuard<'s, PoolState<Works>>,
+    ) -> MutexGuard<'s, PoolState<Works>> {
+        if let Some(portion) = self.hatch.shut() {
+            state.adopt(portion);
+        }
+        state
     }
 
     fn start_worker(self: &Arc<Self>) -> io::Result<()> {
@@ -176,7 +234,7 @@ impl Pool {
     /// Has those come who are to come for what there is now: the one who watches, and whoever else is needed.
     fn call(self: &Arc<Self>, mut state: MutexGuard<'_, PoolState<Works>>) {
         if let Some(portion) = state.hand_over() {
-            self.lookout.put(portion);
+            self.hatch.hand(portion);
         }
         let wake = state.wake_some();
         drop(state);
@@ -195,14 +253,19 @@ impl Pool {
     }
 
     fn work(self: &Arc<Self>) {
-        let mut before = None;
-        while let Some(portion) = self.come_for_more(before.take()) {
+        let mut after = Some(Before::Nothing);
+        while let Some(portion) = after.take().and_then(|before| self.come_for_more(before)) {
             let mut desk = Desk::default();
             if !self.work_through(&portion, &mut desk) {
                 return;
             }
-            self.let_go((portion.batch, desk));
-            before = Some(portion.marks);
+            let Portion { batch, marks } = portion;
+            let unknown = self.hatch.take_back(&marks);
+            after = Some(match unknown {
+                Some(_) => Before::Unknown,
+                None => Before::Known(marks),
+            });
+            self.let_go((batch, desk, unknown));
         }
     }
 
@@ -218,15 +281,18 @@ impl Pool {
     }
 
     /// The next portion for a worker that is through with the one before; none where the pool is closed.
-    fn come_for_more(self: &Arc<Self>, before: Option<Arc<Marks>>) -> Option<Portion<Works>> {
-        let mut state = self.state();
-        let spent = before.map_or_else(Vec::new, |marks| state.put_back(&marks));
-        if !spent.is_empty() {
-            drop(state);
-            self.let_go(spent);
-            state = self.state();
-        }
-        let mut looked = false;
+    fn come_for_more(self: &Arc<Self>, before: Before) -> Option<Portion<Works>> {
+        let (mut state, mut looked) = match before {
+            Before::Nothing => (self.state(), false),
+            Before::Known(marks) => (self.put_back(&marks), false),
+            Before::Unknown => {
+                self.hatch.reopen();
+                match self.watch() {
+                    Ok(portion) => return Some(portion),
+                    Err(state) => (state, true),
+                }
+            }
+        };
         loop {
             if let Some(portion) = state.take() {
                 self.call(state);
@@ -237,23 +303,18 @@ impl Pool {
                 return None;
             } else if looked {
                 state.begin_idle();
-                state = self
-                    .news
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                let woken = self.news.wait(state);
+                state = self.up_to_date(woken.unwrap_or_else(PoisonError::into_inner));
                 state.end_idle();
                 looked = false;
-            } else if self.lookout.is_free() && state.watch() {
-                drop(state);
-                if let Some(portion) = self.lookout.watch() {
-                    return Some(portion);
+            } else if self.hatch.is_free() && state.watch() {
+                if let Some(engaged) = state.engaged() {
+                    self.hatch.open(engaged);
                 }
-                state = self.state();
-                // It may have come in the last moment.
-                if !state.stop_watching()
-                    && let Some(portion) = self.lookout.take()
-                {
-                    return Some(portion);
+                drop(state);
+                match self.watch() {
+                    Ok(portion) => return Some(portion),
+                    Err(again) => state = again,
                 }
                 looked = true;
             } else {
@@ -263,6 +324,30 @@ impl Pool {
                 looked = true;
                 state = self.state();
             }
+        }
+    }
+
+    fn put_back(&self, marks: &Arc<Marks>) -> MutexGuard<'_, PoolState<Works>> {
+        let mut state = self.state();
+        let spent = state.put_back(marks);
+        if !spent.is_empty() {
+            drop(state);
+            self.let_go(spent);
+            state = self.state();
+        }
+        state
+    }
+
+    /// Watches for a moment. Gives what came, or the state, in which nobody watches any more.
+    fn watch(&self) -> Result<Portion<Works>, MutexGuard<'_, PoolState<Works>>> {
+        if let Some(portion) = self.hatch.watch() {
+            return Ok(portion);
+        }
+        let mut state = self.state();
+        match state.stop_watching() {
+            true => Err(state),
+            // It came in the last moment.
+            false => self.hatch.take().ok_or(state),
         }
     }
 

@@ -5,9 +5,7 @@
 
 use std::sync::Arc;
 
-use cells::CellId;
-use smallvec::SmallVec;
-
+use crate::executor::job::{CellJob, Jobs};
 use crate::sync::{AtomicU8, AtomicUsize, Ordering};
 
 /// Identifies one job in the pool.
@@ -44,9 +42,6 @@ impl Mark {
     }
 }
 
-/// A job's cell, and its number in its batch.
-pub(crate) type CellJob = (CellId, usize);
-
 /// A portion's jobs, and how far each has come: the portion without its batch. What counts a cell's jobs keeps it, and nothing
 /// of the works themselves.
 pub(crate) struct Marks {
@@ -55,12 +50,12 @@ pub(crate) struct Marks {
     /// The first job that nobody has come for.
     next: AtomicUsize,
     marks: [AtomicU8; LONGEST],
-    jobs: SmallVec<[CellJob; 1]>,
+    jobs: Jobs,
 }
 
 impl Marks {
     /// Jobs that are all ready, [`LONGEST`] at the most.
-    pub(crate) fn new(first: Ticket, jobs: &[CellJob]) -> Self {
+    pub(crate) fn new(first: Ticket, jobs: Jobs) -> Self {
         let mark = |at| match at < jobs.len() {
             true => Mark::Ready,
             false => Mark::Gone,
@@ -69,7 +64,7 @@ impl Marks {
             first,
             next: AtomicUsize::new(0),
             marks: std::array::from_fn(|at| AtomicU8::new(mark(at) as u8)),
-            jobs: SmallVec::from_slice(jobs),
+            jobs,
         }
     }
 
@@ -99,6 +94,9 @@ impl Marks {
 
     /// Begins the next job that may be; none where all have been.
     pub(crate) fn claim(&self) -> Option<usize> {
+        if self.jobs.len() == 1 {
+            return self.claim_alone();
+        }
         while self.next.load(Ordering::Relaxed) < self.jobs.len() {
             let at = self.next.fetch_add(1, Ordering::Relaxed);
             if at < self.jobs.len() && self.step(at, Mark::Ready, Mark::Running) {
@@ -106,6 +104,13 @@ impl Marks {
             }
         }
         None
+    }
+
+    /// Nobody else is given a portion of one job, but who counts what is left looks at it.
+    fn claim_alone(&self) -> Option<usize> {
+        let ours = self.step(0, Mark::Ready, Mark::Running);
+        self.next.store(1, Ordering::Relaxed);
+        ours.then_some(0)
     }
 
     /// How many jobs somebody has come for.
@@ -145,7 +150,7 @@ impl<B> Portion<B> {
 impl Marks {
     /// The same marks in memory of their own.
     pub(crate) fn copy(&self) -> Self {
-        let marks = Self::new(self.first, &self.jobs);
+        let marks = Self::new(self.first, self.jobs.clone());
         marks
             .next
             .store(self.next.load(Ordering::SeqCst), Ordering::SeqCst);

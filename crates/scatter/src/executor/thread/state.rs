@@ -8,10 +8,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use cells::CellId;
+use smallvec::smallvec;
 
 use super::lane::Lane;
 use super::policy::{PoolStats, ThreadPolicy};
-use super::portion::{CellJob, LONGEST, Mark, Marks, Portion, Ticket};
+use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
 use crate::hash::CellMap;
 use crate::sync::{AtomicUsize, Ordering};
 
@@ -31,7 +32,6 @@ pub(crate) struct PoolState<B> {
     pub(super) watched: bool,
     /// Jobs in ready portions and in lanes' queues.
     pub(super) waiting: usize,
-    pub(super) next: Ticket,
     /// Jobs with tickets below this one are hurried.
     pub(super) hurried: Ticket,
     /// Portions that no worker has come for, first come first served.
@@ -40,6 +40,8 @@ pub(crate) struct PoolState<B> {
     pub(super) open: Vec<(Portion<B>, usize)>,
     /// What was taken last, until it is put back.
     pub(super) last: Option<Arc<Marks>>,
+    /// What threads have, once for each.
+    pub(super) taken: Vec<Arc<Marks>>,
     pub(super) closed: bool,
     /// Portions of which all has been begun; to be dropped outside the lock.
     pub(super) spent: Vec<Portion<B>>,
@@ -129,9 +131,9 @@ impl<B: Clone> PoolState<B> {
             called: 0,
             watched: false,
             last: None,
+            taken: Vec::new(),
             abandoned: 0,
             replaced: 0,
-            next: 0,
             hurried: 0,
             closed: false,
         }
@@ -156,40 +158,26 @@ impl<B: Clone> PoolState<B> {
         self.workers + self.replaced
     }
 
-    /// Takes jobs of one batch, [`LONGEST`] at the most; what came of each is added to the results.
-    pub(crate) fn submit(
-        &mut self,
-        batch: &B,
-        jobs: &[CellJob],
-        results: &mut Vec<Result<Ticket, Full>>,
-    ) {
-        let first = self.next;
-        self.next += 2 * LONGEST as Ticket;
-        let marks = Arc::new(Marks::new(first, jobs));
+    /// Takes a portion, and says which of its jobs it does not take.
+    pub(crate) fn submit(&mut self, portion: &Portion<B>, mut refuse: impl FnMut(usize, Full)) {
+        let Portion { batch, marks } = portion;
         let (mut ready, per_cell) = (0, self.sizes.per_cell);
-        for (at, (cell, number)) in jobs.iter().enumerate() {
-            let taken = match self.room(*cell) {
+        for (at, (cell, number)) in marks.jobs().iter().enumerate() {
+            match self.room(*cell) {
                 Ok(lane) if lane.waiting.is_empty() && lane.held.len() < per_cell => {
-                    lane.held.push((Arc::clone(&marks), at));
+                    lane.held.push((Arc::clone(marks), at));
                     self.waiting += 1;
                     ready += 1;
-                    results.push(Ok(marks.ticket(at)));
                     continue;
                 }
-                Ok(_) => {
-                    let ticket = first + (LONGEST + at) as Ticket;
-                    self.queue(*cell, ticket, batch.clone(), *number);
-                    Ok(ticket)
-                }
-                Err(full) => Err(full),
-            };
+                Ok(_) => self.queue(*cell, marks.ticket(at), batch.clone(), *number),
+                Err(full) => refuse(at, full),
+            }
             // Not in this portion.
             marks.end(at);
-            results.push(taken);
         }
         if ready > 0 {
-            let batch = batch.clone();
-            self.ready.push_back(Portion { batch, marks });
+            self.ready.push_back(portion.clone());
         }
     }
 
@@ -246,7 +234,7 @@ impl<B: Clone> PoolState<B> {
         while lane.held.len() < self.sizes.per_cell
             && let Some((ticket, batch, at)) = lane.waiting.pop_front()
         {
-            let marks = Arc::new(Marks::new(ticket, &[(cell, at)]));
+            let marks = Arc::new(Marks::new(ticket, smallvec![(cell, at)]));
             lane.held.push((Arc::clone(&marks), 0));
             self.ready.push_back(Portion { batch, marks });
         }
@@ -279,67 +267,6 @@ impl<B: Clone> PoolState<B> {
         self.workers -= 1;
     }
 
-    /// The next portion for a worker: one that somebody has and does not come forward with, so that what is in it is not
-    /// overtaken for ever; else one that nobody has; else whatever is left anywhere.
-    pub(crate) fn take(&mut self) -> Option<Portion<B>> {
-        let (mut stalls, mut goes_on) = (None, None);
-        let over = self.open.extract_if(.., |(portion, seen)| {
-            let left = portion.marks.unstarted() > 0;
-            if left {
-                let come = portion.marks.come();
-                let found = match std::mem::replace(seen, come) == come {
-                    true => &mut stalls,
-                    false => &mut goes_on,
-                };
-                found.get_or_insert_with(|| portion.clone());
-            }
-            !left
-        });
-        self.spent.extend(over.map(|(portion, _)| portion));
-        let portion = stalls.or_else(|| self.open_next()).or(goes_on)?;
-        self.busy += 1;
-        self.last = Some(Arc::clone(&portion.marks));
-        Some(portion)
-    }
-
-    /// Whether the worker that took a portion last has run all of it, and is about to come for more.
-    pub(super) fn returns_soon(&self) -> bool {
-        self.last.as_ref().is_some_and(|last| last.is_over())
-    }
-
-    /// A worker that has nothing to do wants to be handed what it would take. False where it is not alone: another watches,
-    /// or is at work on what was taken last, and will come back for more and need the processor. Others may be at work for as
-    /// long as they like: what was taken after theirs has ended.
-    pub(crate) fn watch(&mut self) -> bool {
-        let watches = self.last.is_none() && !self.watched;
-        self.watched |= watches;
-        watches
-    }
-
-    /// It does not watch any more. False where it was handed something meanwhile.
-    pub(crate) fn stop_watching(&mut self) -> bool {
-        std::mem::take(&mut self.watched)
-    }
-
-    /// What the worker that watches takes.
-    pub(crate) fn hand_over(&mut self) -> Option<Portion<B>> {
-        let portion = if self.watched { self.take() } else { None };
-        self.watched &= portion.is_none();
-        portion
-    }
-
-    /// The portion that has been ready for longest.
-    fn open_next(&mut self) -> Option<Portion<B>> {
-        let portion = self.ready.pop_front()?;
-        let left = portion.marks.unstarted();
-        self.waiting -= left;
-        // A single job is begun by whoever takes it, and leaves nothing to others.
-        if left > 1 {
-            self.open.push((portion.clone(), usize::MAX));
-        }
-        Some(portion)
-    }
-
     /// A worker has come to the end of a portion. What the pool lets go of is to be dropped outside the lock.
     pub(crate) fn put_back(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
         self.busy -= 1;
@@ -350,6 +277,10 @@ impl<B: Clone> PoolState<B> {
     fn forget(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
         let same = |last: &mut Arc<Marks>| Arc::ptr_eq(last, portion);
         drop(self.last.take_if(same));
+        let mine = |taken: &Arc<Marks>| Arc::ptr_eq(taken, portion);
+        if let Some(at) = self.taken.iter().rposition(mine) {
+            self.taken.swap_remove(at);
+        }
         if portion.unstarted() == 0 {
             let over = self.take_out(portion);
             self.spent.extend(over);

@@ -5,17 +5,8 @@
 //! them submits patiently, which gets them one worker, awake if possible, and hurries when they have not ended in a moment.
 //! The pool's lock is held by whoever asks here.
 
-use super::portion::Portion;
+use super::portion::{Portion, Ticket};
 use super::state::PoolState;
-
-/// How soon a submission's jobs are to be begun.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
-    /// As soon as there are threads.
-    Hurried,
-    /// By one worker after the other, until somebody hurries.
-    Patient,
-}
 
 /// Workers to be woken and started, once the lock is released.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,9 +19,9 @@ pub(crate) struct Wake {
 pub(super) const AT_ONCE: usize = 2;
 
 impl<B: Clone> PoolState<B> {
-    /// All that was submitted is hurried from now on.
-    pub(crate) fn hurry(&mut self) {
-        self.hurried = self.next;
+    /// All with earlier tickets than this is hurried from now on.
+    pub(crate) fn hurry(&mut self, next: Ticket) {
+        self.hurried = self.hurried.max(next);
     }
 
     /// Whether more jobs than so many are to be run now, if there were workers enough. All that nobody hurries needs one

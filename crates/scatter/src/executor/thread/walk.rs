@@ -1,24 +1,32 @@
 //! A walk through every state that a small pool can get into, whatever the order of events: submissions to two cells,
 //! alone and together, patient and not, callers that hurry, workers that take, begin, end, sleep and wake, callers that give
-//! up, threads that do not start. Each step that the pool takes without its lock is an event of its own.
+//! up, threads that do not start; and what comes through the hatch, and is heard of at any time. Each step that the pool takes
+//! without its lock is an event of its own.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use cells::CellId;
 use uuid::Uuid;
 
-use super::lane::Lane;
 use super::policy::ThreadPolicy;
 use super::portion::{Mark, Marks, Portion, Ticket};
 use super::state::{After, GivenUp, PoolState};
-use super::wake::Pace;
+use crate::executor::Pace;
+
+mod copies;
 
 /// A pool, what its threads are doing, and how much may still be submitted.
 struct World {
     pool: PoolState<()>,
     threads: Vec<Thread>,
+    /// The hatch: whether it is open, and if so, but for which cells; and works that came through it, of which the pool has
+    /// not heard.
+    hatch: Option<Vec<CellId>>,
+    unknown: Option<Work>,
+    /// The next ticket.
+    next: Ticket,
     /// Jobs whose callers still wait.
     wanted: Vec<(CellId, Ticket)>,
     left: usize,
@@ -44,73 +52,6 @@ fn cell(n: u128) -> CellId {
     CellId::new(Uuid::from_u128(n))
 }
 
-/// Makes copies that share what the originals share.
-#[derive(Default)]
-struct Copies {
-    marks: HashMap<Ticket, Arc<Marks>>,
-}
-
-impl Copies {
-    fn marks(&mut self, marks: &Arc<Marks>) -> Arc<Marks> {
-        let copy = || Arc::new(marks.copy());
-        Arc::clone(self.marks.entry(marks.ticket(0)).or_insert_with(copy))
-    }
-
-    fn portion(&mut self, portion: &Work) -> Work {
-        Portion {
-            batch: (),
-            marks: self.marks(&portion.marks),
-        }
-    }
-
-    fn lane(&mut self, lane: &Lane<()>) -> Lane<()> {
-        Lane {
-            held: lane
-                .held
-                .iter()
-                .map(|(marks, at)| (self.marks(marks), *at))
-                .collect(),
-            waiting: lane.waiting.clone(),
-        }
-    }
-
-    fn thread(&mut self, thread: &Thread) -> Thread {
-        match thread {
-            Thread::Free => Thread::Free,
-            Thread::Looks => Thread::Looks,
-            Thread::Watches => Thread::Watches,
-            Thread::Asleep => Thread::Asleep,
-            Thread::In(work) => Thread::In(self.portion(work)),
-            Thread::At(work, at) => Thread::At(self.portion(work), *at),
-            Thread::Ended(work, at, was) => Thread::Ended(self.portion(work), *at, *was),
-        }
-    }
-}
-
-impl Clone for World {
-    fn clone(&self) -> Self {
-        let (mut copies, pool) = (Copies::default(), &self.pool);
-        let (lanes, open) = (pool.lanes.iter(), pool.open.iter());
-        let queues = AtomicUsize::new(pool.queues.load(Ordering::SeqCst));
-        Self {
-            pool: PoolState {
-                lanes: lanes.map(|(id, lane)| (*id, copies.lane(lane))).collect(),
-                ready: pool.ready.iter().map(|one| copies.portion(one)).collect(),
-                open: open
-                    .map(|(one, seen)| (copies.portion(one), *seen))
-                    .collect(),
-                last: pool.last.as_ref().map(|last| copies.marks(last)),
-                spent: pool.spent.iter().map(|one| copies.portion(one)).collect(),
-                queues: Arc::new(queues),
-                ..*pool
-            },
-            threads: self.threads.iter().map(|one| copies.thread(one)).collect(),
-            wanted: self.wanted.clone(),
-            left: self.left,
-        }
-    }
-}
-
 impl World {
     fn new(policy: &ThreadPolicy, jobs: usize) -> Self {
         let mut pool = PoolState::new(policy, Arc::default());
@@ -120,6 +61,9 @@ impl World {
         Self {
             pool,
             threads: vec![Thread::Free],
+            hatch: None,
+            unknown: None,
+            next: 0,
             wanted: Vec::new(),
             left: jobs,
         }
@@ -139,7 +83,13 @@ impl World {
             self.left,
         ];
         let mut key: Vec<u64> = counts.iter().map(|count| *count as u64).collect();
-        key.extend([pool.next, pool.hurried]);
+        key.extend([self.next, pool.hurried]);
+        if let Some(engaged) = &self.hatch {
+            key.push(engaged.len() as u64);
+            key.extend(engaged.iter().map(|id| u64::from(*id == cell(1))));
+        }
+        key.push(u64::MAX);
+        key.extend(self.unknown.iter().flat_map(|work| work.marks.key()));
         key.extend(pool.last.iter().flat_map(|last| last.key()));
         key.push(u64::MAX);
         key.extend(pool.ready.iter().flat_map(|portion| portion.marks.key()));
@@ -175,11 +125,14 @@ impl World {
             (&[other], Pace::Patient),
             (&[one, other], Pace::Patient),
         ] {
-            worlds.extend((self.left >= cells.len()).then(|| self.submit(cells, pace)));
+            if self.left >= cells.len() {
+                worlds.push(self.submit(cells, pace));
+                worlds.extend((pace == Pace::Patient).then(|| self.offer(cells)).flatten());
+            }
         }
-        if self.pool.hurried < self.pool.next {
-            let mut world = self.clone();
-            world.pool.hurry();
+        if self.pool.hurried < self.next {
+            let mut world = self.told();
+            world.pool.hurry(world.next);
             world.call();
             worlds.push(world);
         }
@@ -194,20 +147,58 @@ impl World {
         worlds
     }
 
-    fn submit(&self, cells: &[CellId], pace: Pace) -> Self {
+    /// The same world, with the pool's lock taken: it has heard of all that came through the hatch, and that is shut.
+    fn told(&self) -> Self {
         let mut world = self.clone();
-        world.left -= cells.len();
-        let mut results = Vec::new();
-        let jobs: Vec<_> = cells.iter().map(|id| (*id, 0)).collect();
-        world.pool.submit(&(), &jobs, &mut results);
-        for (id, result) in cells.iter().zip(results) {
-            world.wanted.extend(result.ok().map(|ticket| (*id, ticket)));
+        world.hear();
+        world
+    }
+
+    fn hear(&mut self) {
+        self.hatch = None;
+        if let Some(work) = self.unknown.take() {
+            self.pool.adopt(work);
         }
+    }
+
+    /// Jobs whose callers wait from now on.
+    fn portion(&mut self, cells: &[CellId]) -> Work {
+        self.left -= cells.len();
+        let (first, jobs) = (self.next, cells.iter().map(|id| (*id, 0)).collect());
+        self.wanted.extend(cells.iter().copied().zip(first..));
+        self.next += cells.len() as Ticket;
+        Portion {
+            batch: (),
+            marks: Arc::new(Marks::new(first, jobs)),
+        }
+    }
+
+    fn submit(&self, cells: &[CellId], pace: Pace) -> Self {
+        let mut world = self.told();
+        let portion = world.portion(cells);
+        let mut refused = Vec::new();
+        let refuse = |at, _| refused.push(portion.marks.ticket(at));
+        world.pool.submit(&portion, refuse);
+        world.wanted.retain(|(_, ticket)| !refused.contains(ticket));
         if pace == Pace::Hurried {
-            world.pool.hurry();
+            world.pool.hurry(world.next);
         }
         world.call();
         world
+    }
+
+    /// The same through the hatch, where it is open, to the one who watches.
+    fn offer(&self, cells: &[CellId]) -> Option<Self> {
+        let engaged = self.hatch.as_ref()?;
+        if self.unknown.is_some() || cells.iter().any(|id| engaged.contains(id)) {
+            return None;
+        }
+        let mut world = self.clone();
+        let portion = world.portion(cells);
+        let watches = |one: &&mut Thread| matches!(one, Thread::Watches);
+        *world.threads.iter_mut().find(watches)? = Thread::In(portion.clone());
+        world.unknown = Some(portion);
+        Some(world)
     }
 
     /// What follows wherever work may have come.
@@ -229,10 +220,29 @@ impl World {
     }
 
     fn step(&mut self, at: usize) {
+        if let Thread::In(work) = &self.threads[at]
+            && self.unknown.as_ref().is_some_and(|one| one.is(&work.marks))
+            && work.marks.unstarted() == 0
+        {
+            // It is through, and nobody has asked: it watches again.
+            self.unknown = None;
+            self.threads[at] = Thread::Watches;
+            return;
+        }
+        let free = !matches!(
+            self.threads[at],
+            Thread::In(_) | Thread::At(..) | Thread::Ended(..)
+        );
+        if free {
+            self.hear();
+        }
         let after = match std::mem::replace(&mut self.threads[at], Thread::Free) {
             Thread::Free => match self.take() {
                 Some(thread) => thread,
-                None if self.pool.watch() => Thread::Watches,
+                None if self.pool.watch() => {
+                    self.hatch = self.pool.engaged();
+                    Thread::Watches
+                }
                 None => Thread::Looks,
             },
             thread @ (Thread::Looks | Thread::Watches) => {
@@ -252,6 +262,7 @@ impl World {
             Thread::In(work) => match work.marks.claim() {
                 Some(job) => Thread::At(work, job),
                 None => {
+                    self.hear();
                     self.pool.put_back(&work.marks);
                     Thread::Free
                 }
@@ -264,6 +275,9 @@ impl World {
             }
             Thread::Ended(work, job, was) => {
                 let queues = self.pool.queues.load(Ordering::SeqCst) > 0;
+                if was != Mark::Running || queues {
+                    self.hear();
+                }
                 let stays = !(was != Mark::Running || queues)
                     || self.pool.returned(work.marks.jobs()[job].0, was) == After::Stay
                     || self.pool.stay_or_leave(&work.marks).is_ok();
@@ -290,7 +304,7 @@ impl World {
 
     /// Giving up, with a replacement that starts, and one that does not.
     fn give_up(&self, at: usize) -> Vec<Self> {
-        let mut world = self.clone();
+        let mut world = self.told();
         let (id, ticket) = world.wanted.remove(at);
         let replace = matches!(world.pool.abandon(id, ticket), GivenUp::Replace);
         world.call();
@@ -308,6 +322,10 @@ impl World {
     }
 
     fn check(&self, policy: &ThreadPolicy) {
+        self.told().check_told(policy);
+    }
+
+    fn check_told(&self, policy: &ThreadPolicy) {
         let (pool, stats) = (&self.pool, self.pool.stats());
         let asleep = self.count(|one| matches!(one, Thread::Asleep));
         let engaged =
@@ -355,11 +373,13 @@ impl World {
                 None => break,
             }
         }
-        world.check(policy);
+        world.hear();
+        world.check_told(policy);
         let stats = world.pool.stats();
         assert_eq!((stats.waiting, stats.running, stats.abandoned), (0, 0, 0));
         assert_eq!(stats.workers, world.threads.len());
         assert!(stats.workers >= 1, "a pool without workers");
+        assert!(world.pool.taken.is_empty());
         assert!(
             world.pool.ready.is_empty()
                 && world.pool.open.is_empty()

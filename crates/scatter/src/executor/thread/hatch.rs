@@ -1,0 +1,232 @@
+//! The hatch: through it the worker that watches is handed work, with the pool's lock or without.
+//!
+//! Most calls come to a pool in which somebody watches and nothing waits. Such a call's works need nothing of the pool: they
+//! are put into the open hatch, the one who watches takes them out, and opens it again when it is through. The pool's
+//! bookkeeping hears of them only if somebody asks: whoever takes its lock shuts the hatch first, and works that came through
+//! it are [adopted](super::state::PoolState::adopt), however far they are by then.
+//!
+//! It is opened under the pool's lock, by the worker that begins to watch, for cells that have no works in the pool: so nothing
+//! that comes through it goes beyond what a cell may hold.
+
+use std::sync::{Arc, PoisonError};
+
+use cells::CellId;
+
+use super::lookout::soon;
+use super::portion::{Marks, Portion};
+use crate::executor::job::CellJob;
+use crate::sync::{
+    Apart, AtomicBool, AtomicU8, LOOKS, Mutex, MutexGuard, Ordering, PATIENCE, TryLockError,
+    spin_loop,
+};
+
+/// What stands in the hatch, and who knows of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Phase {
+    /// Nothing, and nothing is to be put here but by those who have the pool's lock.
+    Shut,
+    /// Nothing. Somebody watches, and anybody may put works here.
+    Open,
+    /// Works of which the pool does not know.
+    Offered,
+    /// Nothing. The one who watches is at work on what stood here, and the pool does not know.
+    Taken,
+    /// Works of which the pool knows.
+    Handed,
+}
+
+impl Phase {
+    fn of(number: u8) -> Self {
+        match number {
+            1 => Self::Open,
+            2 => Self::Offered,
+            3 => Self::Taken,
+            4 => Self::Handed,
+            _ => Self::Shut,
+        }
+    }
+}
+
+pub(super) struct Hatch<B> {
+    /// Whether works may be in it, or have come through it, of which the pool does not know. Only whoever has the pool's lock
+    /// changes that.
+    in_use: AtomicBool,
+    front: Apart<Front<B>>,
+}
+
+/// What goes from processor to processor with each call.
+struct Front<B> {
+    /// The phase, or what it was a moment ago, for the one who watches. Whoever is misled by it finds out under the lock.
+    seen: AtomicU8,
+    shelf: Mutex<Shelf<B>>,
+}
+
+struct Shelf<B> {
+    phase: Phase,
+    /// For the one who watches.
+    portion: Option<Portion<B>>,
+    /// The same works, for the pool, as long as it does not know of them.
+    unknown: Option<Portion<B>>,
+    /// Cells that had works in the pool when it was opened.
+    engaged: Option<Box<[CellId]>>,
+}
+
+impl<B: Clone> Hatch<B> {
+    pub(super) fn new() -> Self {
+        Self {
+            in_use: AtomicBool::new(false),
+            front: Apart(Front {
+                seen: AtomicU8::new(Phase::Shut as u8),
+                shelf: Mutex::new(Shelf {
+                    phase: Phase::Shut,
+                    portion: None,
+                    unknown: None,
+                    engaged: None,
+                }),
+            }),
+        }
+    }
+
+    fn seen(&self) -> Phase {
+        Phase::of(self.front.0.seen.load(Ordering::Acquire))
+    }
+
+    fn show(&self, phase: Phase) {
+        self.front.0.seen.store(phase as u8, Ordering::Release);
+    }
+
+    fn set(&self, shelf: &mut Shelf<B>, phase: Phase) {
+        shelf.phase = phase;
+        self.show(phase);
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf<B>> {
+        let shelf = &self.front.0.shelf;
+        for _ in 0..LOOKS {
+            match shelf.try_lock() {
+                Ok(shelf) => return shelf,
+                Err(TryLockError::Poisoned(shelf)) => return shelf.into_inner(),
+                Err(TryLockError::WouldBlock) => spin_loop(),
+            }
+        }
+        shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Opens it for all but these cells. The pool's lock is held, and whoever opens it begins to watch.
+    pub(super) fn open(&self, engaged: Vec<CellId>) {
+        let mut shelf = self.shelf();
+        shelf.engaged = (!engaged.is_empty()).then(|| engaged.into_boxed_slice());
+        self.set(&mut shelf, Phase::Open);
+        self.in_use.store(true, Ordering::Release);
+    }
+
+    /// Puts works here, if it is open for all of them.
+    pub(super) fn offer(&self, portion: &Portion<B>) -> bool {
+        let jobs = portion.marks.jobs();
+        if !self.in_use.load(Ordering::Acquire) || !are_of_different_cells(jobs) {
+            return false;
+        }
+        // Clones are made before others wait for the lock.
+        let (ours, unknown) = (portion.clone(), portion.clone());
+        let Ok(mut shelf) = self.front.0.shelf.try_lock() else {
+            return false;
+        };
+        if shelf.phase != Phase::Open || shelf.engages(jobs) {
+            return false;
+        }
+        shelf.phase = Phase::Offered;
+        shelf.portion = Some(ours);
+        shelf.unknown = Some(unknown);
+        drop(shelf);
+        // Only now does the one who watches come for it: it finds the lock free.
+        self.show(Phase::Offered);
+        true
+    }
+
+    /// Shuts it for all who do not have the pool's lock, as the caller does. Gives works of which the pool does not know.
+    pub(super) fn shut(&self) -> Option<Portion<B>> {
+        if !self.in_use.load(Ordering::Acquire) {
+            return None;
+        }
+        self.in_use.store(false, Ordering::Release);
+        let mut shelf = self.shelf();
+        let phase = match shelf.phase {
+            Phase::Offered | Phase::Handed => Phase::Handed,
+            Phase::Open | Phase::Taken | Phase::Shut => Phase::Shut,
+        };
+        self.set(&mut shelf, phase);
+        shelf.unknown.take()
+    }
+
+    /// Whether one may begin to watch: whoever was handed something before has taken it out. The pool's lock is held.
+    pub(super) fn is_free(&self) -> bool {
+        self.shelf().phase == Phase::Shut
+    }
+
+    /// For the one who watches. The pool's lock is held, and says that there is such a worker; the hatch is shut.
+    pub(super) fn hand(&self, portion: Portion<B>) {
+        let mut shelf = self.shelf();
+        debug_assert!(shelf.portion.is_none(), "somebody else's");
+        shelf.portion = Some(portion);
+        shelf.phase = Phase::Handed;
+        drop(shelf);
+        self.show(Phase::Handed);
+    }
+
+    /// Looks for something that is put here. Twice as long as whoever waits for works: who was woken from that wait, which
+    /// takes about as long as the wait, is to find somebody here with the next.
+    pub(super) fn watch(&self) -> Option<Portion<B>> {
+        let there = || matches!(self.seen(), Phase::Offered | Phase::Handed);
+        soon(2 * PATIENCE, there).then(|| self.take())?
+    }
+
+    /// What was put here, for the one who watches.
+    pub(super) fn take(&self) -> Option<Portion<B>> {
+        let mut shelf = self.shelf();
+        let phase = match shelf.phase {
+            Phase::Offered => Phase::Taken,
+            Phase::Handed => Phase::Shut,
+            Phase::Shut | Phase::Open | Phase::Taken => return None,
+        };
+        self.set(&mut shelf, phase);
+        shelf.portion.take()
+    }
+
+    /// Whoever is through with these works takes back what is kept of them here. None where the pool has heard of them; else it
+    /// watches again, and opens the hatch as soon as it is ready for what comes.
+    pub(super) fn take_back(&self, marks: &Arc<Marks>) -> Option<Portion<B>> {
+        if !self.in_use.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut shelf = self.shelf();
+        shelf.unknown.take_if(|unknown| unknown.is(marks))
+    }
+
+    /// For whoever has [taken back](Self::take_back) works: opens it again, unless somebody has shut it meanwhile.
+    pub(super) fn reopen(&self) {
+        let mut shelf = self.shelf();
+        if shelf.phase == Phase::Taken {
+            self.set(&mut shelf, Phase::Open);
+        }
+    }
+}
+
+impl<B> Shelf<B> {
+    /// Whether one of these is of a cell that it was not opened for.
+    fn engages(&self, jobs: &[CellJob]) -> bool {
+        let engaged = self.engaged.as_deref();
+        engaged.is_some_and(|engaged| jobs.iter().any(|(cell, _)| engaged.contains(cell)))
+    }
+}
+
+/// Whether each job is of another cell.
+fn are_of_different_cells(mut jobs: &[CellJob]) -> bool {
+    while let Some(((cell, _), others)) = jobs.split_first() {
+        if others.iter().any(|(other, _)| other == cell) {
+            return false;
+        }
+        jobs = others;
+    }
+    true
+}

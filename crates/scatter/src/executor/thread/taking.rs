@@ -64,9 +64,11 @@ impl<B: Clone> PoolState<B> {
         }
         let mut cells = Vec::new();
         for marks in &self.taken {
-            let here = marks.jobs().iter().enumerate();
-            let here = here.filter(|(at, _)| marks.mark(*at) != Mark::Gone);
-            cells.extend(here.map(|(_, (cell, _))| *cell));
+            for (at, (cell, _)) in marks.jobs().iter().enumerate() {
+                if marks.mark(at) != Mark::Gone && !cells.contains(cell) {
+                    cells.push(*cell);
+                }
+            }
         }
         (cells.len() <= MOST_ENGAGED).then_some(cells)
     }

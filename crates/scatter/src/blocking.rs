@@ -34,7 +34,7 @@ impl<C: CellConnector> Scatter<'_, C> {
     /// Works that outlive the budget cannot be stopped; they see [`CellTask::is_cancelled`] and are abandoned. Async
     /// handles are reached from here with a runtime's `block_on`, always the one that made them; or write the work as
     /// async and run it on a `BridgedExecutor`.
-    pub fn run_blocking<E, W, T, X>(mut self, executor: &E, work: W) -> ScatterReport<T>
+    pub fn run_blocking<E, W, T, X>(self, executor: &E, work: W) -> ScatterReport<T>
     where
         E: BlockingExecutor,
         W: Fn(CellTask<C>) -> Result<T, X> + Send + Sync + 'static,

@@ -222,15 +222,16 @@ impl<T> Ledger<T> {
         if self.limited {
             self.under_way.fetch_sub(1, Ordering::AcqRel);
         }
-        let one_less = |count: &AtomicUsize| count.fetch_sub(1, Ordering::AcqRel) == 1;
+        let one_less = |count: &AtomicUsize| match self.slots.len() {
+            // A single slot is filled once, by one.
+            1 => {
+                count.store(0, Ordering::Release);
+                true
+            }
+            _ => count.fetch_sub(1, Ordering::AcqRel) == 1,
+        };
         let here = self.left.get(at / NEIGHBOURS);
-        let here = here.map_or(&self.few, |left| &left.0);
-        // A single slot is filled once, and the last: nobody counts beside it.
-        let alone = self.slots.len() == 1;
-        if alone {
-            here.store(0, Ordering::Relaxed);
-        }
-        let last = (alone || one_less(here)) && one_less(&self.open);
+        let last = one_less(here.map_or(&self.few, |left| &left.0)) && one_less(&self.open);
         if last || self.wake_each {
             self.driver.wake();
         }

@@ -4,6 +4,8 @@
 //! The spans are of level `DEBUG`: `scatter` (`cells`, `answered`, `critical`: the cell that was waited for longest), `cell`
 //! (`cell`) and `attempt` (`number`, from 1). Works on threads of the pool are in theirs too.
 
+use std::borrow::Cow;
+
 use cells::CellLabel;
 use tracing::field::{Empty, display};
 use tracing::{Span, debug_span};
@@ -12,15 +14,24 @@ use crate::report::{CellReport, ScatterReport};
 use crate::stats::ScatterStats;
 
 /// Who looks on at one call.
-pub(crate) struct Onlookers {
+pub(crate) struct Onlookers<'s> {
     span: Span,
-    stats: Option<ScatterStats>,
+    stats: Option<Cow<'s, ScatterStats>>,
 }
 
-impl Onlookers {
-    pub(crate) fn new(cells: usize, stats: Option<ScatterStats>) -> Self {
+impl<'s> Onlookers<'s> {
+    pub(crate) fn new(cells: usize, stats: Option<&'s ScatterStats>) -> Self {
         let span = debug_span!("scatter", cells, answered = Empty, critical = Empty);
+        let stats = stats.map(Cow::Borrowed);
         Self { span, stats }
+    }
+
+    /// The same, for longer than the call is being prepared.
+    pub(crate) fn kept(self) -> Onlookers<'static> {
+        Onlookers {
+            span: self.span,
+            stats: self.stats.map(|stats| Cow::Owned(stats.into_owned())),
+        }
     }
 
     /// The call's span.

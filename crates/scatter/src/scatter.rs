@@ -24,10 +24,10 @@ pub struct Scatter<'a, C: CellConnector> {
     pub(crate) cells: &'a Cells<C>,
     pub(crate) choices: Vec<Choice>,
     pub(crate) policy: ScatterPolicy,
-    pub(crate) isolation: Option<Isolation>,
+    pub(crate) isolation: Option<&'a Isolation>,
     pub(crate) class: PermitClass,
     pub(crate) effect: Effect,
-    pub(crate) stats: Option<ScatterStats>,
+    pub(crate) stats: Option<&'a ScatterStats>,
 }
 
 impl<'a, C: CellConnector> Scatter<'a, C> {
@@ -72,15 +72,15 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
 
     /// Uses the permits, breakers and retry tokens that all calls of the process share. Without it, the executor's own
     /// limits are all there is.
-    pub fn isolation(mut self, isolation: &Isolation, class: PermitClass) -> Self {
-        self.isolation = Some(isolation.clone());
+    pub fn isolation(mut self, isolation: &'a Isolation, class: PermitClass) -> Self {
+        self.isolation = Some(isolation);
         self.class = class;
         self
     }
 
     /// Notes how long each cell let the call wait.
-    pub fn stats(mut self, stats: &ScatterStats) -> Self {
-        self.stats = Some(stats.clone());
+    pub fn stats(mut self, stats: &'a ScatterStats) -> Self {
+        self.stats = Some(stats);
         self
     }
 
@@ -117,7 +117,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     ///
     /// # Cancel safety
     /// Dropping the future aborts every cell's task.
-    pub async fn run<E, W, F, T, X>(self, executor: &E, work: W) -> ScatterReport<T>
+    pub fn run<E, W, F, T, X>(self, executor: &E, work: W) -> impl Future<Output = ScatterReport<T>>
     where
         E: AsyncExecutor,
         W: Fn(CellTask<C>) -> F + Send + Sync + 'static,
@@ -125,11 +125,14 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
-        let (mut flight, onlookers) = self.take_off(executor, work, false);
-        poll_fn(|cx| flight.poll_settled(cx)).await;
-        let report = flight.land();
-        onlookers.see(&report);
-        report
+        // An `async fn` would have its arguments in two places of its future.
+        async move {
+            let (mut flight, onlookers) = self.take_off(executor, work, false);
+            poll_fn(|cx| flight.poll_settled(cx)).await;
+            let report = flight.land();
+            onlookers.see(&report);
+            report
+        }
     }
 
     /// Runs async work in every cell and gives each cell's report as it comes; see [`ScatterStream`].
@@ -142,17 +145,17 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         X: Into<CellError> + 'static,
     {
         let (flight, onlookers) = self.take_off(executor, work, true);
-        ScatterStream::new(flight, onlookers)
+        ScatterStream::new(flight, onlookers.kept())
     }
 
     /// Prepares the async driver; nothing is under way before it is polled.
     #[inline]
-    pub(crate) fn take_off<E, W, F, T, X>(
-        mut self,
-        executor: &E,
+    pub(crate) fn take_off<'e, E, W, F, T, X>(
+        self,
+        executor: &'e E,
         work: W,
         streamed: bool,
-    ) -> (Flight<'_, E, C, W, T>, Onlookers)
+    ) -> (Flight<'e, E, C, W, T>, Onlookers<'a>)
     where
         E: AsyncExecutor,
         W: Fn(CellTask<C>) -> F + Send + Sync + 'static,
@@ -168,8 +171,8 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     }
 
     /// Those who look on at this call.
-    pub(crate) fn onlookers(&mut self) -> Onlookers {
-        Onlookers::new(self.choices.len(), self.stats.take())
+    pub(crate) fn onlookers(&self) -> Onlookers<'a> {
+        Onlookers::new(self.choices.len(), self.stats)
     }
 
     /// What both drivers need.

@@ -20,7 +20,7 @@ pub struct ScatterStream<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 's
     /// Those of the cells that were late.
     rest: std::vec::IntoIter<CellReport<T>>,
     counts: Counts,
-    onlookers: Onlookers,
+    onlookers: Onlookers<'static>,
     /// The cell that was waited for longest so far, and how long.
     critical: Option<(Duration, CellLabel)>,
 }
@@ -34,7 +34,7 @@ where
     T: Send + 'static,
     X: Into<CellError> + 'static,
 {
-    pub(crate) fn new(flight: Flight<'e, E, C, W, T>, onlookers: Onlookers) -> Self {
+    pub(crate) fn new(flight: Flight<'e, E, C, W, T>, onlookers: Onlookers<'static>) -> Self {
         let counts = Counts {
             asked: flight.ledger().len(),
             ..Counts::default()

@@ -18,7 +18,6 @@ use crate::outcome::{Outcome, Rejection, SkipReason, Stage};
 
 /// What one call asks permits for, and where.
 pub(crate) struct Admit {
-    isolation: Isolation,
     table: Arc<Table>,
     class: PermitClass,
     effect: Effect,
@@ -41,7 +40,7 @@ pub(crate) enum Admission {
 impl Admit {
     /// Notes each cell's place with its slot.
     pub(crate) fn new<T>(
-        isolation: Isolation,
+        isolation: &Isolation,
         ledger: &mut Ledger<T>,
         (class, effect): (PermitClass, Effect),
         clock: Clock,
@@ -59,7 +58,6 @@ impl Admit {
             }
         }
         Self {
-            isolation,
             table,
             class,
             effect,
@@ -81,7 +79,7 @@ impl Admit {
         let Some(station) = self.station(place) else {
             return Err(Refusal::Rejected(Rejection::Gone));
         };
-        let all = &*self.isolation.0;
+        let all = &*self.table.common;
         let mut verdict = Verdict::Pass;
         all.breakers(|breakers| verdict = breakers.ask(station.cell, self.effect));
         if verdict == Verdict::FailFast {
@@ -98,7 +96,7 @@ impl Admit {
                 Ok(Admission::Now(Permit { since, verdict }))
             }
             Asked::Waits(id) => Ok(Admission::Wait(Waiting {
-                isolation: self.isolation.clone(),
+                table: Arc::clone(&self.table),
                 station: Arc::clone(station),
                 class: self.class,
                 clock: self.clock,
@@ -113,7 +111,7 @@ impl Admit {
     /// Whether a permit may be [taken](Self::take) where its work begins: nobody has to be asked about the cell, and
     /// there was a permit a moment ago.
     pub(crate) fn has_room(&self, place: Place) -> bool {
-        let all = &*self.isolation.0;
+        let all = &*self.table.common;
         let full = || {
             self.station(place)
                 .is_none_or(|station| station.is_full(self.class))
@@ -123,7 +121,7 @@ impl Admit {
 
     /// A permit, if there is one at this moment.
     pub(crate) fn take(&self, place: Place, now: Instant) -> Option<Permit> {
-        let all = &*self.isolation.0;
+        let all = &*self.table.common;
         let taken = |station: &Arc<Station>| {
             station.permits(&all.crowded, |permits| permits.take(self.class))
         };
@@ -160,7 +158,7 @@ impl Admit {
             return;
         };
         let (all, held_for) = (
-            &*self.isolation.0,
+            &*self.table.common,
             now.saturating_duration_since(permit.since),
         );
         let give_back = |permits: &mut Bulkhead| permits.release(self.class, held_for);
@@ -184,7 +182,7 @@ impl Admit {
             && class.is_retryable()
             && let Some(station) = self.station(place)
         {
-            self.isolation.0.retries(|retries| {
+            self.table.common.retries(|retries| {
                 may = calls() < retries.attempts() && retries.spend(station.cell);
             });
         }
@@ -197,7 +195,7 @@ impl Admit {
             && let Some(station) = self.station(place)
         {
             let now = self.clock.now();
-            self.isolation.0.breakers(|breakers| {
+            self.table.common.breakers(|breakers| {
                 breakers.ended(station.cell, Verdict::Trial, Sign::Bad, now);
             });
         }
@@ -218,7 +216,7 @@ fn sign_of(class: ErrorClass) -> Sign {
 
 /// A work that waits for its permit. Dropped, it leaves the queue.
 pub(crate) struct Waiting {
-    isolation: Isolation,
+    table: Arc<Table>,
     station: Arc<Station>,
     class: PermitClass,
     clock: Clock,
@@ -230,7 +228,7 @@ pub(crate) struct Waiting {
 impl Waiting {
     /// The permit, when it is its turn; else the waker is woken then.
     pub(crate) fn poll(&mut self, waker: &Waker) -> Option<Permit> {
-        let (all, id) = (&*self.isolation.0, self.id?);
+        let (all, id) = (&*self.table.common, self.id?);
         let poll = |permits: &mut Bulkhead| permits.poll(self.class, id, waker);
         if !self.station.permits(&all.crowded, poll) {
             return None;
@@ -249,7 +247,7 @@ impl Drop for Waiting {
         let Some(id) = self.id else {
             return;
         };
-        let all = &*self.isolation.0;
+        let all = &*self.table.common;
         let leave = |permits: &mut Bulkhead| permits.cancel(self.class, id);
         let next = self.station.permits(&all.crowded, leave);
         let now = self.clock.now();

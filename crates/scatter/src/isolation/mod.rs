@@ -39,7 +39,12 @@ pub struct Isolation(Arc<Inner>);
 #[repr(align(64))]
 struct Inner {
     policy: IsolationPolicy,
+    common: Arc<Common>,
     stations: Apart<RwLock<Arc<Table>>>,
+}
+
+/// What is not of one cell alone.
+struct Common {
     /// How many classes of cells have no permit left: read by every call, and hardly ever written.
     crowded: AtomicUsize,
     /// None where nothing looks at more than one cell.
@@ -63,11 +68,14 @@ impl Isolation {
             probing: false,
         };
         let any = judges.breakers.is_some() || judges.retries.is_some();
-        Self(Arc::new(Inner {
-            policy,
-            stations: Apart::default(),
+        let common = Arc::new(Common {
             crowded: AtomicUsize::new(0),
             judges: any.then(|| Mutex::new(judges)),
+        });
+        Self(Arc::new(Inner {
+            policy,
+            stations: Apart(RwLock::new(Arc::new(Table::new(Arc::clone(&common))))),
+            common,
         }))
     }
 
@@ -75,7 +83,9 @@ impl Isolation {
     #[must_use]
     pub fn ejected(&self) -> usize {
         let mut ejected = 0;
-        self.0.breakers(|breakers| ejected = breakers.ejected());
+        self.0
+            .common
+            .breakers(|breakers| ejected = breakers.ejected());
         ejected
     }
 
@@ -84,7 +94,7 @@ impl Isolation {
     /// again and again.
     #[must_use]
     pub fn probe(&self, now: Instant) -> Option<Probe> {
-        let mut judges = self.0.judges()?;
+        let mut judges = self.0.common.judges()?;
         if judges.probing {
             return None;
         }
@@ -112,7 +122,7 @@ impl Isolation {
     }
 }
 
-impl Inner {
+impl Common {
     fn judges(&self) -> Option<MutexGuard<'_, Judges>> {
         self.judges.as_ref().map(lock)
     }
@@ -161,14 +171,14 @@ impl Probe {
 
     /// Says what came of one cell's probe.
     pub fn came_back(&self, cell: CellId, good: bool, now: Instant) {
-        let all = &self.isolation.0;
+        let all = &self.isolation.0.common;
         all.breakers(|breakers| breakers.probed(cell, good, now));
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        if let Some(mut judges) = self.isolation.0.judges() {
+        if let Some(mut judges) = self.isolation.0.common.judges() {
             judges.probing = false;
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use cells::CellId;
 
+use super::Common;
 use super::bulkhead::Bulkhead;
 use super::policy::{BulkheadPolicy, PermitClass};
 use crate::hash::CellMap;
@@ -55,9 +56,10 @@ impl Station {
 
 /// The stations of all cells, each at its place. What is added leaves the others where they are.
 /// Apart from the count of the calls that have it.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 #[repr(align(64))]
 pub(super) struct Table {
+    pub(super) common: Arc<Common>,
     places: CellMap<Place>,
     stations: Vec<Arc<Station>>,
 }
@@ -72,6 +74,14 @@ impl Place {
 }
 
 impl Table {
+    pub(super) fn new(common: Arc<Common>) -> Self {
+        Self {
+            common,
+            places: CellMap::default(),
+            stations: Vec::new(),
+        }
+    }
+
     /// Where this cell's station is; none where it was never added.
     pub(super) fn place(&self, cell: CellId) -> Option<Place> {
         self.places.get(&cell).copied()

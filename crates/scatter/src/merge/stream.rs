@@ -38,7 +38,7 @@ pub struct MergedRow<K, R> {
 #[must_use = "nothing is asked before the first row is waited for"]
 pub struct Merged<'e, E: AsyncExecutor, C: CellConnector, K, R> {
     flight: Option<Flight<'e, E, C, Work<C>, ()>>,
-    onlookers: Onlookers,
+    onlookers: Onlookers<'static>,
     /// The report, where the flight has ended.
     landed: Option<ScatterReport<()>>,
     lanes: Vec<Lane<K, R>>,
@@ -110,7 +110,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         let (flight, onlookers) = self.take_off(executor, call, true);
         Merged {
             flight: Some(flight),
-            onlookers,
+            onlookers: onlookers.kept(),
             landed: None,
             tournament: Tournament::new(bounds.len(), |a, b| precedes(&bounds, a, b)),
             lanes,

@@ -3,7 +3,7 @@
 //!
 //! The bookkeeping is walked through state by state too (`executor/thread/walk.rs`). Weak memory orders, which shuttle does not
 //! have, matter to two pairs: a job's mark against the count of queues, and both are of the one order that all threads see;
-//! everything else but two hints is under a lock, or one step of one mark.
+//! everything else but hints is under a lock, or one step of one mark. The hatch has a model of its own (`hatch_model.rs`).
 
 #![expect(clippy::unwrap_used, reason = "a step that fails is a test that fails")]
 

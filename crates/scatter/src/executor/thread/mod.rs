@@ -12,7 +12,8 @@
 //!
 //! A blocking scatter waits for its works and looks for their end for a moment before it sleeps. For that moment its portions
 //! are left to the workers that are awake; then it hurries the pool, and everybody who is needed is woken. One worker that has
-//! come to the end of its work looks out for as long before it sleeps, and is handed the next portion.
+//! come to the end of its work watches the [hatch](hatch) for twice as long before it sleeps. There it is handed the next
+//! portion, without the pool's lock where its cells have nothing else in the pool.
 //!
 //! Healthy cells find a free worker as long as `workers` is more than `per_cell` times the cells that hang at the same
 //! time. Not fork-safe: threads do not survive a fork, so make the pool after forking. `spawn_blocking` of tokio is not used.

@@ -1,5 +1,5 @@
 //! The pool's threads: a loop around [`PoolState`], one lock, one condition variable. Between two jobs of a portion a
-//! worker needs neither.
+//! worker needs neither; nor does it between two portions that come through the [hatch](super::hatch).
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -117,6 +117,10 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     ///
     /// # Cancel safety
     /// Dropping the future aborts every cell's task.
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "it would keep its arguments twice in its future"
+    )]
     pub fn run<E, W, F, T, X>(self, executor: &E, work: W) -> impl Future<Output = ScatterReport<T>>
     where
         E: AsyncExecutor,
@@ -125,7 +129,6 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         T: Send + 'static,
         X: Into<CellError> + 'static,
     {
-        // An `async fn` would have its arguments in two places of its future.
         async move {
             let (mut flight, onlookers) = self.take_off(executor, work, false);
             poll_fn(|cx| flight.poll_settled(cx)).await;

@@ -70,19 +70,34 @@ impl Guarded {
         self.wait()
     }
 
-    /// Sends the server and all its processes a signal: `STOP`, `CONT`, `KILL`.
+    /// Sends the server and all its processes a signal: `STOP`, `CONT`, `KILL`. What is stopped does nothing any more once this
+    /// returns: a thread that is running when the signal comes goes on for a moment.
     pub(super) fn signal(&self, name: &str) -> Result<(), ServerError> {
         let id = self.process;
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+        let children = children.unwrap_or_default();
         let mut command = Command::new("kill");
         command.args(["-s", name, &id.to_string()]);
         super::setup::run("kill", &mut command)?;
-        for child in children.unwrap_or_default().split_whitespace() {
+        for child in children.split_whitespace() {
             // One that has ended meanwhile is no failure.
             let _status = Command::new("kill")
                 .args(["-s", name, child])
                 .stderr(Stdio::null())
                 .status();
+        }
+        if name == "STOP" {
+            let id = id.to_string();
+            let all = || children.split_whitespace().chain([&*id]).all(has_stopped);
+            let deadline = Instant::now() + READY;
+            while !all() {
+                if Instant::now() > deadline {
+                    return Err(ServerError::io("the server does not stop")(
+                        std::io::ErrorKind::TimedOut.into(),
+                    ));
+                }
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         Ok(())
     }
@@ -110,16 +125,26 @@ impl Guarded {
     }
 
     fn is_running(&self) -> bool {
-        // Field 3 of stat, after the name in parentheses; a process that ended is a zombie until the guard ends, too.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process));
-        stat.is_ok_and(|stat| {
-            !stat
-                .rsplit(')')
-                .next()
-                .unwrap_or_default()
-                .starts_with(" Z")
-        })
+        // A process that ended is a zombie until the guard ends, too.
+        let state = state(Path::new(&format!("/proc/{}", self.process)));
+        state.is_some_and(|state| state != 'Z')
     }
+}
+
+/// The state of a process or a thread, by its folder; none where it is not there. It is the third field of its `stat`, after
+/// the name in parentheses.
+fn state(folder: &Path) -> Option<char> {
+    let stat = std::fs::read_to_string(folder.join("stat")).ok()?;
+    stat.rsplit(')').next()?.trim_start().chars().next()
+}
+
+/// Whether no thread of a process runs any more.
+fn has_stopped(process: &str) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{process}/task")) else {
+        return true;
+    };
+    let stopped = |folder: &Path| state(folder).is_none_or(|state| "TtZX".contains(state));
+    threads.flatten().all(|thread| stopped(&thread.path()))
 }
 
 impl Drop for Guarded {

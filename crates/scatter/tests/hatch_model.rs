@@ -40,9 +40,11 @@ fn cell(n: u128) -> CellId {
     CellId::new(uuid::Uuid::from_u128(n + 1))
 }
 
-/// A portion of one job.
+/// A portion of this number: of one job, or of two where it is odd.
 fn portion(n: usize) -> Portion<usize> {
-    let marks = Marks::new(n as u64, [(cell(n as u128), 0)].into());
+    let cells = [n as u128, 100 + n as u128];
+    let jobs = cells.iter().take(1 + n % 2).map(|of| (cell(*of), n));
+    let marks = Marks::new(n as u64, jobs.collect());
     Portion {
         batch: n,
         marks: Arc::new(marks),
@@ -61,8 +63,13 @@ type Pool = Mutex<Known>;
 
 fn lock<'p>(pool: &'p Pool, hatch: &Hatch<usize>) -> MutexGuard<'p, Known> {
     let mut known = pool.lock().unwrap();
-    if let Some(portion) = hatch.shut() {
-        known.adopted.push(portion.batch);
+    if let Some(unknown) = hatch.shut() {
+        let [(_, n), ..] = unknown.marks.jobs() else {
+            panic!("a portion without jobs");
+        };
+        // None once whoever is through with it has taken it out.
+        assert!(unknown.batch.is_none_or(|batch| batch == *n && n % 2 == 1));
+        known.adopted.push(*n);
         known.watched = false;
     }
     known
@@ -73,11 +80,11 @@ fn work(pool: &Pool, hatch: &Hatch<usize>) -> Vec<usize> {
     let mut ran = Vec::new();
     let mut through = None::<Portion<usize>>;
     loop {
-        let unknown = through.take();
-        let unknown = unknown.and_then(|portion| hatch.take_back(&portion.marks));
-        if unknown.is_some() {
-            hatch.reopen();
-        } else {
+        let watches_again = |Portion { batch, marks }: Portion<usize>| {
+            assert!(hatch.batch(&marks).is_none_or(|other| other == batch));
+            hatch.reopen(&marks)
+        };
+        if !through.take().is_some_and(watches_again) {
             let mut known = lock(pool, hatch);
             if known.closed {
                 return ran;

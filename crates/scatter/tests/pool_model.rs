@@ -425,3 +425,51 @@ fn what_comes_in_turn_runs_once_whoever_asks_the_pool_meanwhile() {
         }
     });
 }
+
+/// A batch that takes its time to be dropped.
+struct Slow {
+    ran: Sender<()>,
+    until: std::sync::Mutex<Receiver<()>>,
+}
+
+impl Batch for Slow {
+    fn run(&self, _at: usize, _desk: &mut Desk) {
+        let _ = self.ran.send(());
+    }
+
+    fn discard(&self, _at: usize) {}
+}
+
+impl Drop for Slow {
+    fn drop(&mut self) {
+        let _ = self.until.lock().unwrap().recv();
+    }
+}
+
+#[test]
+fn what_takes_long_to_be_dropped_keeps_no_other_job_waiting() {
+    check(|| {
+        for jobs in [1, 2] {
+            let pool = pool(workers(2));
+            let calm = |n| {
+                let (batch, each) = together(1, None);
+                submit_all(&pool, all_of(&batch, |_| cell(n)), Pace::Patient);
+                pool.hurry();
+                each.recv().unwrap();
+            };
+            calm(7);
+            let (release, until) = channel();
+            let (ran, has_run) = channel();
+            let until = std::sync::Mutex::new(until);
+            let slow: Arc<dyn Batch> = Arc::new(Slow { ran, until });
+            let each = (0..jobs).map(|at| (cell(at as u128), at)).collect();
+            // Nobody but the pool holds it from here on.
+            let taken = submit_all(&pool, (slow, each), Pace::Patient);
+            thread::spawn(move || drop(taken));
+            (0..jobs).for_each(|_| has_run.recv().unwrap());
+            calm(8);
+            release.send(()).unwrap();
+            end(&pool);
+        }
+    });
+}

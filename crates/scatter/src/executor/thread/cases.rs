@@ -5,6 +5,7 @@ use std::sync::Arc;
 use cells::CellId;
 use uuid::Uuid;
 
+use super::hatch::Unknown;
 use super::policy::ThreadPolicy;
 use super::portion::{Marks, Portion, Ticket};
 use super::state::PoolState;
@@ -31,6 +32,12 @@ fn submit(pool: &mut PoolState<()>, cells: &[u128]) {
     pool.submit(&portion(cells), |_, full| panic!("{full:?}"));
 }
 
+/// The worker is through with it.
+fn put_back(pool: &mut PoolState<()>, portion: &Portion<()>) {
+    pool.forget(&portion.marks);
+    pool.put_back();
+}
+
 #[test]
 fn what_a_hung_worker_has_not_begun_is_not_overtaken_for_ever() {
     let mut pool = pool();
@@ -43,7 +50,7 @@ fn what_a_hung_worker_has_not_begun_is_not_overtaken_for_ever() {
         submit(&mut pool, &[3, 4]);
         let portion = pool.take().unwrap();
         while portion.marks.claim().is_some() {}
-        pool.put_back(&portion.marks);
+        put_back(&mut pool, &portion);
         taken += 1;
         assert!(taken < 3, "it is overtaken by whatever comes");
     }
@@ -66,7 +73,7 @@ fn nobody_is_woken_for_what_a_worker_about_to_return_takes_unless_its_caller_hur
     for portion in [&first, &second] {
         portion.marks.end(0);
     }
-    pool.put_back(&first.marks);
+    put_back(&mut pool, &first);
     assert!(!pool.watch(), "the second has the processor");
     pool.begin_idle();
     submit(&mut pool, &[3]);
@@ -86,7 +93,7 @@ fn a_worker_beside_one_that_hangs_is_handed_what_comes() {
         (Some(0), Some(0))
     );
     ends.marks.end(0);
-    pool.put_back(&ends.marks);
+    put_back(&mut pool, &ends);
     assert!(pool.watch());
     submit(&mut pool, &[3]);
     assert!(pool.hand_over().is_some());
@@ -106,7 +113,10 @@ fn what_came_through_the_hatch_counts_once_it_is_adopted() {
     assert_eq!(came.marks.claim(), Some(0));
     came.marks.end(0);
     assert_eq!(came.marks.claim(), Some(1));
-    pool.adopt(came.clone());
+    pool.adopt(Unknown {
+        marks: Arc::clone(&came.marks),
+        batch: Some(()),
+    });
     assert_eq!((pool.stats().running, pool.stats().waiting), (1, 1));
     assert_eq!(pool.engaged(), Some(vec![cell(2), cell(3)]));
     // Its cells have what they may hold, but for the one whose job has ended.

@@ -20,6 +20,13 @@ use crate::sync::{
     spin_loop,
 };
 
+/// Works of which the pool does not know.
+pub(super) struct Unknown<B> {
+    pub(super) marks: Arc<Marks>,
+    /// None where there is nothing in it for others to help themselves from.
+    pub(super) batch: Option<B>,
+}
+
 /// What stands in the hatch, and who knows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -67,7 +74,7 @@ struct Shelf<B> {
     /// For the one who watches.
     portion: Option<Portion<B>>,
     /// The same works, for the pool, as long as it does not know of them.
-    unknown: Option<Portion<B>>,
+    unknown: Option<Unknown<B>>,
     /// Cells that had works in the pool when it was opened.
     engaged: Option<Box<[CellId]>>,
 }
@@ -128,7 +135,11 @@ impl<B: Clone> Hatch<B> {
             return false;
         }
         // Clones are made before others wait for the lock.
-        let (ours, unknown) = (portion.clone(), portion.clone());
+        let theirs = portion.clone();
+        let unknown = Unknown {
+            marks: Arc::clone(&portion.marks),
+            batch: (jobs.len() > 1).then(|| portion.batch.clone()),
+        };
         let Ok(mut shelf) = self.front.0.shelf.try_lock() else {
             return false;
         };
@@ -136,7 +147,7 @@ impl<B: Clone> Hatch<B> {
             return false;
         }
         shelf.phase = Phase::Offered;
-        shelf.portion = Some(ours);
+        shelf.portion = Some(theirs);
         shelf.unknown = Some(unknown);
         drop(shelf);
         // Only now does the one who watches come for it: it finds the lock free.
@@ -145,7 +156,7 @@ impl<B: Clone> Hatch<B> {
     }
 
     /// Shuts it for all who do not have the pool's lock, as the caller does. Gives works of which the pool does not know.
-    pub(super) fn shut(&self) -> Option<Portion<B>> {
+    pub(super) fn shut(&self) -> Option<Unknown<B>> {
         if !self.in_use.load(Ordering::Acquire) {
             return None;
         }
@@ -193,22 +204,32 @@ impl<B: Clone> Hatch<B> {
         shelf.portion.take()
     }
 
-    /// Whoever is through with these works takes back what is kept of them here. None where the pool has heard of them; else it
-    /// watches again, and opens the hatch as soon as it is ready for what comes.
-    pub(super) fn take_back(&self, marks: &Arc<Marks>) -> Option<Portion<B>> {
-        if !self.in_use.load(Ordering::Acquire) {
+    /// Takes the batch of these works out, where the pool has not heard of them: whoever is through with them lets go of it
+    /// before it [watches again](Self::reopen).
+    pub(super) fn batch(&self, marks: &Arc<Marks>) -> Option<B> {
+        if marks.jobs().len() == 1 || !self.in_use.load(Ordering::Acquire) {
             return None;
         }
         let mut shelf = self.shelf();
-        shelf.unknown.take_if(|unknown| unknown.is(marks))
+        let unknown = shelf.unknown.as_mut()?;
+        unknown
+            .batch
+            .take_if(|_| Arc::ptr_eq(&unknown.marks, marks))
     }
 
-    /// For whoever has [taken back](Self::take_back) works: opens it again, unless somebody has shut it meanwhile.
-    pub(super) fn reopen(&self) {
+    /// Whoever is through with these works opens the hatch again and watches, where they came through it and the pool has not
+    /// heard of them. False where it has.
+    pub(super) fn reopen(&self, marks: &Arc<Marks>) -> bool {
+        if !self.in_use.load(Ordering::Acquire) {
+            return false;
+        }
         let mut shelf = self.shelf();
-        if shelf.phase == Phase::Taken {
+        let came = |unknown: &mut Unknown<B>| Arc::ptr_eq(&unknown.marks, marks);
+        let reopens = shelf.phase == Phase::Taken && shelf.unknown.take_if(came).is_some();
+        if reopens {
             self.set(&mut shelf, Phase::Open);
         }
+        reopens
     }
 }
 

@@ -46,15 +46,6 @@ pub(super) type Works = Arc<dyn Batch>;
 /// Jobs that were submitted together.
 pub(super) type Portions = SmallVec<[Portion<Works>; 1]>;
 
-/// What a worker did last.
-enum Before {
-    Nothing,
-    /// It went through a portion of which the pool knows.
-    Known(Arc<Marks>),
-    /// It went through one of which the pool never heard: it watches, as before.
-    Unknown,
-}
-
 impl Pool {
     pub(super) fn new(name: &str, policy: ThreadPolicy) -> Self {
         let queues = Arc::new(AtomicUsize::new(0));
@@ -215,8 +206,8 @@ impl Pool {
         &self,
         mut state: MutexGuard<'s, PoolState<Works>>,
     ) -> MutexGuard<'s, PoolState<Works>> {
-        if let Some(portion) = self.hatch.shut() {
-            state.adopt(portion);
+        if let Some(unknown) = self.hatch.shut() {
+            state.adopt(unknown);
         }
         state
     }
@@ -253,19 +244,17 @@ impl Pool {
     }
 
     fn work(self: &Arc<Self>) {
-        let mut after = Some(Before::Nothing);
-        while let Some(portion) = after.take().and_then(|before| self.come_for_more(before)) {
+        let mut before = None;
+        while let Some(portion) = self.come_for_more(before.take()) {
             let mut desk = Desk::default();
             if !self.work_through(&portion, &mut desk) {
                 return;
             }
             let Portion { batch, marks } = portion;
-            let unknown = self.hatch.take_back(&marks);
-            after = Some(match unknown {
-                Some(_) => Before::Unknown,
-                None => Before::Known(marks),
-            });
-            self.let_go((batch, desk, unknown));
+            // Until all is dropped it counts as busy: nobody waits for a worker that drops for long.
+            let other = self.hatch.batch(&marks);
+            self.let_go((batch, desk, other));
+            before = Some(marks);
         }
     }
 
@@ -281,17 +270,15 @@ impl Pool {
     }
 
     /// The next portion for a worker that is through with the one before; none where the pool is closed.
-    fn come_for_more(self: &Arc<Self>, before: Before) -> Option<Portion<Works>> {
+    fn come_for_more(self: &Arc<Self>, before: Option<Arc<Marks>>) -> Option<Portion<Works>> {
         let (mut state, mut looked) = match before {
-            Before::Nothing => (self.state(), false),
-            Before::Known(marks) => (self.put_back(&marks), false),
-            Before::Unknown => {
-                self.hatch.reopen();
-                match self.watch() {
-                    Ok(portion) => return Some(portion),
-                    Err(state) => (state, true),
-                }
-            }
+            None => (self.state(), false),
+            // The pool has never heard of it: it watches, as before.
+            Some(marks) if self.hatch.reopen(&marks) => match self.watch() {
+                Ok(portion) => return Some(portion),
+                Err(state) => (state, true),
+            },
+            Some(marks) => (self.put_back(&marks), false),
         };
         loop {
             if let Some(portion) = state.take() {
@@ -329,12 +316,13 @@ impl Pool {
 
     fn put_back(&self, marks: &Arc<Marks>) -> MutexGuard<'_, PoolState<Works>> {
         let mut state = self.state();
-        let spent = state.put_back(marks);
+        let spent = state.forget(marks);
         if !spent.is_empty() {
             drop(state);
             self.let_go(spent);
             state = self.state();
         }
+        state.put_back();
         state
     }
 

@@ -267,14 +267,14 @@ impl<B: Clone> PoolState<B> {
         self.workers -= 1;
     }
 
-    /// A worker has come to the end of a portion. What the pool lets go of is to be dropped outside the lock.
-    pub(crate) fn put_back(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
+    /// A worker has come to the end of a portion, and has dropped what was its: it comes for more.
+    pub(crate) fn put_back(&mut self) {
         self.busy -= 1;
-        self.forget(portion)
     }
 
-    /// Lets go of a portion, if nothing is left in it, and of others like it.
-    fn forget(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
+    /// A worker has come to the end of a portion: lets go of it, if nothing is left in it, and of others like it. They are to
+    /// be dropped outside the lock, before the worker is one that comes for more: nobody knows how long that takes.
+    pub(crate) fn forget(&mut self, portion: &Arc<Marks>) -> Vec<Portion<B>> {
         let same = |last: &mut Arc<Marks>| Arc::ptr_eq(last, portion);
         drop(self.last.take_if(same));
         let mine = |taken: &Arc<Marks>| Arc::ptr_eq(taken, portion);

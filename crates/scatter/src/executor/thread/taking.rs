@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use cells::CellId;
 
+use super::hatch::Unknown;
 use super::lane::Lane;
-use super::portion::{Mark, Portion};
+use super::portion::{Mark, Marks, Portion};
 use super::state::PoolState;
 
 /// More cells with jobs than these are not looked at one by one.
@@ -31,30 +32,34 @@ impl<B: Clone> PoolState<B> {
         });
         self.spent.extend(over.map(|(portion, _)| portion));
         let portion = stalls.or_else(|| self.open_next()).or(goes_on)?;
-        self.note_taken(&portion);
+        self.note_taken(&portion.marks);
         Some(portion)
     }
 
-    /// Takes in a portion that came to the one who watches without anybody's telling the pool, however far it is by now.
-    pub(crate) fn adopt(&mut self, portion: Portion<B>) {
+    /// Takes in works that came to the one who watches without anybody's telling the pool, however far they are by now.
+    pub(crate) fn adopt(&mut self, Unknown { marks, batch }: Unknown<B>) {
         self.watched = false;
-        self.note_taken(&portion);
-        for (at, (cell, _)) in portion.marks.jobs().iter().enumerate() {
-            if portion.marks.mark(at) != Mark::Gone {
+        self.note_taken(&marks);
+        for (at, (cell, _)) in marks.jobs().iter().enumerate() {
+            if marks.mark(at) != Mark::Gone {
                 let lane = self.lanes.entry(*cell).or_insert_with(Lane::new);
-                lane.held.push((Arc::clone(&portion.marks), at));
+                lane.held.push((Arc::clone(&marks), at));
             }
         }
-        match portion.marks.jobs().len() > 1 && portion.marks.unstarted() > 0 {
-            true => self.open.push((portion, usize::MAX)),
-            false => self.spent.push(portion),
+        if let Some(batch) = batch {
+            let left = marks.unstarted() > 0;
+            let portion = Portion { batch, marks };
+            match left {
+                true => self.open.push((portion, usize::MAX)),
+                false => self.spent.push(portion),
+            }
         }
     }
 
-    fn note_taken(&mut self, portion: &Portion<B>) {
+    fn note_taken(&mut self, marks: &Arc<Marks>) {
         self.busy += 1;
-        self.last = Some(Arc::clone(&portion.marks));
-        self.taken.push(Arc::clone(&portion.marks));
+        self.last = Some(Arc::clone(marks));
+        self.taken.push(Arc::clone(marks));
     }
 
     /// The cells that have jobs, for a worker that found none to take; none where that is not worth while to know.

@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use cells::CellId;
 use uuid::Uuid;
 
+use super::hatch::Unknown;
 use super::policy::ThreadPolicy;
 use super::portion::{Mark, Marks, Portion, Ticket};
 use super::state::{After, GivenUp, PoolState};
@@ -156,8 +157,9 @@ impl World {
 
     fn hear(&mut self) {
         self.hatch = None;
-        if let Some(work) = self.unknown.take() {
-            self.pool.adopt(work);
+        if let Some(Portion { batch, marks }) = self.unknown.take() {
+            let batch = (marks.jobs().len() > 1).then_some(batch);
+            self.pool.adopt(Unknown { marks, batch });
         }
     }
 
@@ -263,7 +265,8 @@ impl World {
                 Some(job) => Thread::At(work, job),
                 None => {
                     self.hear();
-                    self.pool.put_back(&work.marks);
+                    self.pool.forget(&work.marks);
+                    self.pool.put_back();
                     Thread::Free
                 }
             },

@@ -43,7 +43,8 @@ struct Inner {
     stations: Apart<RwLock<Arc<Table>>>,
 }
 
-/// What is not of one cell alone.
+/// What is not of one cell alone: read by works, apart from what callers write to.
+#[repr(align(64))]
 struct Common {
     /// How many classes of cells have no permit left: read by every call, and hardly ever written.
     crowded: AtomicUsize,

@@ -273,12 +273,13 @@ impl Pool {
     fn come_for_more(self: &Arc<Self>, before: Option<Arc<Marks>>) -> Option<Portion<Works>> {
         let (mut state, mut looked) = match before {
             None => (self.state(), false),
-            // The pool has never heard of it: it watches, as before.
-            Some(marks) if self.hatch.reopen(&marks) => match self.watch() {
-                Ok(portion) => return Some(portion),
-                Err(state) => (state, true),
+            Some(marks) => match self.watches_again(marks) {
+                Ok(()) => match self.watch() {
+                    Ok(portion) => return Some(portion),
+                    Err(state) => (state, true),
+                },
+                Err(marks) => (self.put_back(&marks), false),
             },
-            Some(marks) => (self.put_back(&marks), false),
         };
         loop {
             if let Some(portion) = state.take() {
@@ -311,6 +312,15 @@ impl Pool {
                 looked = true;
                 state = self.state();
             }
+        }
+    }
+
+    /// Whether the pool has never heard of what the worker is through with, which is let go of then: whoever submitted it is to
+    /// be the last to hold it, and frees it where it was made.
+    fn watches_again(&self, marks: Arc<Marks>) -> Result<(), Arc<Marks>> {
+        match self.hatch.reopen(&marks) {
+            true => Ok(()),
+            false => Err(marks),
         }
     }
 

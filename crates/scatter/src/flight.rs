@@ -4,6 +4,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use futures_util::FutureExt;
 use smallvec::SmallVec;
 use tracing::{Instrument, Span};
 
-use crate::executor::{AbortTask, AsyncExecutor, Timer};
+use crate::executor::{AbortTask, AsyncExecutor};
 use crate::isolation::Admit;
 use crate::ledger::{Books, Ledger, Watch};
 use crate::line::{Line, refused, tell_late};
@@ -60,9 +61,8 @@ pub(crate) struct Flight<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 's
     /// Where slots are handed out right after the start, the time of that.
     now: Option<Instant>,
     handles: SmallVec<[(usize, E::Handle); 1]>,
-    budget: Timer,
     spent: bool,
-    expiry: Option<(Duration, Timer)>,
+    expiry: Option<(Duration, Pin<Box<E::Timer>>)>,
     /// The call's.
     span: Span,
 }
@@ -87,13 +87,12 @@ where
     ) -> Self {
         let expiry = shared.share.map(|share| {
             let first = executor.sleep_until(ledger.started() + share);
-            (share, first)
+            (share, Box::pin(first))
         });
         // Timers may be a tick late; nothing begins in a call whose time is over already.
         let spent = shared.deadline.is_past_at(ledger.started());
         Self {
             spent,
-            budget: executor.sleep_until(shared.deadline.instant()),
             expiry,
             handles: SmallVec::with_capacity(ledger.len()),
             executor,
@@ -109,18 +108,28 @@ where
         &self.call.ledger
     }
 
-    /// Ready when every cell has an outcome or the budget has ended.
-    pub(crate) fn poll_settled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let span = self.span.clone();
-        span.in_scope(|| self.poll_inside(cx))
+    /// The timer of the whole call, for whoever polls it: it may be kept in place, which costs no memory of its own.
+    pub(crate) fn budget(&self) -> E::Timer {
+        let deadline = self.call.shared.deadline;
+        self.executor.sleep_until(deadline.instant())
     }
 
-    fn poll_inside(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when every cell has an outcome or the [budget](Self::budget) has ended.
+    pub(crate) fn poll_settled(
+        &mut self,
+        budget: Pin<&mut E::Timer>,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        let span = self.span.clone();
+        span.in_scope(|| self.poll_inside(budget, cx))
+    }
+
+    fn poll_inside(&mut self, budget: Pin<&mut E::Timer>, cx: &mut Context<'_>) -> Poll<()> {
         if self.call.ledger.is_settled() {
             return Poll::Ready(());
         }
         self.call.ledger.register(cx.waker());
-        if self.spent || self.call.ledger.is_settled() || self.budget.as_mut().poll(cx).is_ready() {
+        if self.spent || self.call.ledger.is_settled() || budget.poll(cx).is_ready() {
             return Poll::Ready(());
         }
         self.start_more(cx);
@@ -173,7 +182,7 @@ where
         {
             let (expired, next) = self.call.ledger.expire(*share);
             tell_late(&*self.call, &expired);
-            *timer = self.executor.sleep_until(next);
+            timer.set(self.executor.sleep_until(next));
             for (at, handle) in &self.handles {
                 if expired.contains(at) {
                     handle.abort();

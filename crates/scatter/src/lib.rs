@@ -51,8 +51,7 @@ pub use executor::thread::{PoolStats, Submitted, ThreadExecutor, ThreadPolicy};
 #[cfg(feature = "tokio")]
 pub use executor::tokio::TokioExecutor;
 pub use executor::{
-    AbortTask, Accepted, AsyncExecutor, BlockingExecutor, Clock, Job, Pace, Refusal, Timer, Work,
-    Works,
+    AbortTask, Accepted, AsyncExecutor, BlockingExecutor, Clock, Job, Pace, Refusal, Work, Works,
 };
 pub use explain::{ExplainedCell, Explanation, WhenMissing};
 pub use isolation::{

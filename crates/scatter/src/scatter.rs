@@ -1,6 +1,7 @@
 //! One call to many cells, being prepared; and its async run.
 
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 
 use cells::{CellConnector, CellError, Cells, Choice};
 use context::RequestContext;
@@ -131,7 +132,8 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
     {
         async move {
             let (mut flight, onlookers) = self.take_off(executor, work, false);
-            poll_fn(|cx| flight.poll_settled(cx)).await;
+            let mut budget = pin!(flight.budget());
+            poll_fn(|cx| flight.poll_settled(budget.as_mut(), cx)).await;
             let report = flight.land();
             onlookers.see(&report);
             report

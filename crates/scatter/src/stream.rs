@@ -1,6 +1,7 @@
 //! A scatter whose reports are taken as they come. Rows of different cells in one order are the merge's business.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::task::CellTask;
 #[must_use = "nothing is asked before the first report is waited for"]
 pub struct ScatterStream<'e, E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> {
     flight: Option<Flight<'e, E, C, W, T>>,
+    budget: Pin<Box<E::Timer>>,
     /// Those of the cells that were late.
     rest: std::vec::IntoIter<CellReport<T>>,
     counts: Counts,
@@ -40,6 +42,7 @@ where
             ..Counts::default()
         };
         Self {
+            budget: Box::pin(flight.budget()),
             flight: Some(flight),
             rest: Vec::new().into_iter(),
             counts,
@@ -58,7 +61,7 @@ where
 
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<CellReport<T>>> {
         if let Some(flight) = &mut self.flight {
-            let settled = flight.poll_settled(cx).is_ready();
+            let settled = flight.poll_settled(self.budget.as_mut(), cx).is_ready();
             if let Some(report) = flight.ledger().take_arrived() {
                 return Poll::Ready(Some(self.count(report)));
             }

@@ -15,7 +15,7 @@ use cells::{CellConnector, CellError, CellId, CellLabel, Choice, ErrorClass};
 use connect::{CellDb, DbSession};
 use context::RequestContext;
 use futures_util::future::{Either, select};
-use scatter::{AsyncExecutor, CellReport, CellTask, Outcome, Rejection, ScatterStream, Timer};
+use scatter::{AsyncExecutor, CellReport, CellTask, Outcome, Rejection, ScatterStream};
 
 use crate::cursor::remaining;
 use crate::order::{Rank, SortValue};
@@ -220,7 +220,7 @@ async fn reports_of<C, E, W, F>(
     mut stream: ScatterStream<'_, E, C, W, Given>,
     choices: &[Choice],
     pace: &Pace,
-    mut half: Timer,
+    half: E::Timer,
 ) -> (Vec<CellReport<Given>>, Duration)
 where
     C: CellConnector,
@@ -229,11 +229,11 @@ where
     F: Future<Output = Result<Given, CellError>> + Send + 'static,
 {
     let mut reports: Vec<Option<CellReport<Given>>> = choices.iter().map(|_| None).collect();
-    let mut elapsed = Duration::ZERO;
+    let (mut elapsed, mut half) = (Duration::ZERO, pin!(half));
     loop {
         let next = match pace.is_decided() {
             true => stream.next().await,
-            false => match select(pin!(stream.next()), &mut half).await {
+            false => match select(pin!(stream.next()), half.as_mut()).await {
                 Either::Left((next, _)) => next,
                 Either::Right(_) => {
                     pace.half_time();

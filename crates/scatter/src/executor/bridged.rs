@@ -7,12 +7,13 @@ use std::future::Future;
 use std::time::Instant;
 
 use ::tokio::runtime::Handle;
+use ::tokio::time::Sleep;
 use cells::CellId;
 use futures_util::future::{AbortHandle, abortable};
 
 use super::thread::{Submitted, ThreadExecutor};
 use super::tokio::TokioExecutor;
-use super::{AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Pace, Refusal, Timer, Works};
+use super::{AbortTask, AsyncExecutor, BlockingExecutor, Clock, Job, Pace, Refusal, Works};
 
 /// Runs async work on the workers of a [`ThreadExecutor`], over one shared runtime. The runtime must be one whose I/O and
 /// timers run by themselves: a multi-threaded one, or one that another thread drives.
@@ -37,6 +38,7 @@ impl BridgedExecutor {
 
 impl AsyncExecutor for BridgedExecutor {
     type Handle = BridgedTask;
+    type Timer = Sleep;
 
     fn clock(&self) -> Clock {
         self.threads.clock()
@@ -60,7 +62,7 @@ impl AsyncExecutor for BridgedExecutor {
         })
     }
 
-    fn sleep_until(&self, at: Instant) -> Timer {
+    fn sleep_until(&self, at: Instant) -> Sleep {
         self.runtime.sleep_until(at)
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::Future;
-use std::pin::Pin;
 use std::time::Instant;
 
 use cells::CellId;
@@ -48,13 +47,12 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A timer that the driver owns.
-pub type Timer = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 /// Runs async work.
 pub trait AsyncExecutor: Send + Sync {
     /// Stops one spawned task; see [`AbortTask`].
     type Handle: AbortTask;
+    /// Ends at an instant; see [`sleep_until`](Self::sleep_until).
+    type Timer: Future<Output = ()> + Send;
 
     /// The executor's clock.
     fn clock(&self) -> Clock;
@@ -69,7 +67,7 @@ pub trait AsyncExecutor: Send + Sync {
         F: Future<Output = ()> + Send + 'static;
 
     /// Ready at this instant of [`clock`](Self::clock)'s time.
-    fn sleep_until(&self, at: Instant) -> Timer;
+    fn sleep_until(&self, at: Instant) -> Self::Timer;
 }
 
 /// Stops a task that nobody waits for.

@@ -6,8 +6,9 @@ use std::time::Instant;
 use cells::CellId;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
+use tokio::time::Sleep;
 
-use super::{AbortTask, AsyncExecutor, Clock, Refusal, Timer};
+use super::{AbortTask, AsyncExecutor, Clock, Refusal};
 
 /// Spawns on a tokio runtime, one task per cell. Work, or a connector, that blocks without awaiting holds up whatever the
 /// runtime had queued behind it, and on a `current_thread` runtime the caller too; for work that may block use
@@ -35,6 +36,7 @@ impl TokioExecutor {
 
 impl AsyncExecutor for TokioExecutor {
     type Handle = JoinHandle<()>;
+    type Timer = Sleep;
 
     /// tokio's clock, which tests can pause; outside a runtime it is the monotonic one.
     fn clock(&self) -> Clock {
@@ -49,11 +51,11 @@ impl AsyncExecutor for TokioExecutor {
         Ok(self.runtime.spawn(task))
     }
 
-    fn sleep_until(&self, at: Instant) -> Timer {
+    fn sleep_until(&self, at: Instant) -> Sleep {
         // A timer is made within its runtime, where most callers are already.
         let here = Handle::try_current().is_ok_and(|here| here.id() == self.runtime.id());
         let _inside = (!here).then(|| self.runtime.enter());
-        Box::pin(tokio::time::sleep_until(at.into()))
+        tokio::time::sleep_until(at.into())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The reader's side of a merge.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
@@ -38,6 +39,7 @@ pub struct MergedRow<K, R> {
 #[must_use = "nothing is asked before the first row is waited for"]
 pub struct Merged<'e, E: AsyncExecutor, C: CellConnector, K, R> {
     flight: Option<Flight<'e, E, C, Work<C>, ()>>,
+    budget: Pin<Box<E::Timer>>,
     onlookers: Onlookers<'static>,
     /// The report, where the flight has ended.
     landed: Option<ScatterReport<()>>,
@@ -109,6 +111,7 @@ impl<'a, C: CellConnector> Scatter<'a, C> {
         });
         let (flight, onlookers) = self.take_off(executor, call, true);
         Merged {
+            budget: Box::pin(flight.budget()),
             flight: Some(flight),
             onlookers: onlookers.kept(),
             landed: None,
@@ -156,7 +159,7 @@ where
                 Bound::Unknown | Bound::NotBefore(_) => {}
             }
             if let Some(flight) = &mut self.flight
-                && flight.poll_settled(cx).is_ready()
+                && flight.poll_settled(self.budget.as_mut(), cx).is_ready()
             {
                 self.land();
             }

@@ -60,6 +60,12 @@ pub trait KeepsRequest: Send + Sync {
     fn request(&self) -> &RequestContext;
 }
 
+impl<K: KeepsRequest + ?Sized> KeepsRequest for Arc<K> {
+    fn request(&self) -> &RequestContext {
+        (**self).request()
+    }
+}
+
 /// Who asks, held in one of two ways.
 pub(crate) enum Request {
     Own(RequestContext),

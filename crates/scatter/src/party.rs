@@ -32,7 +32,8 @@ pub(crate) struct Party<C: CellConnector, W, T> {
     span: Span,
     /// Permits that were waited for, put down before their works are submitted. Most calls have none.
     kept: OnceLock<Box<[Mutex<Option<Permit>>]>>,
-    /// Works that found no permit where they were to begin, for the caller to wait for; and whether there are any.
+    /// Works that found no permit where they were to begin, for the caller to wait for; and whether there are any, which
+    /// changes under the same lock.
     turned_away: Mutex<Vec<usize>>,
     any_turned_away: AtomicBool,
 }
@@ -50,23 +51,6 @@ impl<C: CellConnector, W: Send + Sync, T: Send> Books for Party<C, W, T> {
 impl<C: CellConnector, W: Send + Sync, T: Send> KeepsRequest for Party<C, W, T> {
     fn request(&self) -> &RequestContext {
         &self.shared.request
-    }
-}
-
-/// What works hold of their call. A worker that comes to a second work of the same batch has a hold of its own on it, whose
-/// count nobody else touches.
-struct Own<P>(Arc<P>);
-
-impl<P: Books> Books for Own<P> {
-    type Answer = P::Answer;
-    fn books(&self) -> &Ledger<P::Answer> {
-        self.0.books()
-    }
-}
-
-impl<P: KeepsRequest> KeepsRequest for Own<P> {
-    fn request(&self) -> &RequestContext {
-        self.0.request()
     }
 }
 
@@ -102,11 +86,12 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
 
     /// Works that found no permit, since this was asked before.
     pub(crate) fn turned_away(&self) -> Vec<usize> {
-        let any = self.any_turned_away.load(Ordering::Acquire);
-        match any && self.any_turned_away.swap(false, Ordering::AcqRel) {
-            true => std::mem::take(&mut *lock(&self.turned_away)),
-            false => Vec::new(),
+        if !self.any_turned_away.load(Ordering::Acquire) {
+            return Vec::new();
         }
+        let mut turned_away = lock(&self.turned_away);
+        self.any_turned_away.store(false, Ordering::Relaxed);
+        std::mem::take(&mut turned_away)
     }
 
     /// The work's place, with what it needs to begin; none where the caller is to wait for that.
@@ -114,8 +99,10 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
         let permit = match (self.kept(at), self.admit()) {
             (None, Some(admit)) => match admit.take(self.ledger.place(at), now) {
                 None => {
-                    lock(&self.turned_away).push(at);
+                    let mut turned_away = lock(&self.turned_away);
+                    turned_away.push(at);
                     self.any_turned_away.store(true, Ordering::Release);
+                    drop(turned_away);
                     self.wake();
                     return None;
                 }
@@ -126,16 +113,16 @@ impl<C: CellConnector, W: Send + Sync + 'static, T: Send + 'static> Party<C, W, 
         Some(Seat::new(self, at, permit))
     }
 
-    /// What a work holds: the worker's own from its second work here on.
+    /// What a work holds of its call: from its second work here on, a worker's own hold, whose count nobody else touches.
     fn hold(&self, desk: &mut Desk) -> Option<(Arc<dyn KeepsRequest>, Arc<dyn Watch>)> {
         if !std::mem::replace(&mut desk.used, true) {
             let call = self.me.upgrade()?;
             return Some((Arc::clone(&call) as _, call));
         }
         if desk.own.is_none() {
-            desk.own = Some(Box::new(Arc::new(Own(self.me.upgrade()?))));
+            desk.own = Some(Box::new(Arc::new(self.me.upgrade()?)));
         }
-        let own: &Arc<Own<Self>> = desk.own.as_ref()?.downcast_ref()?;
+        let own: &Arc<Arc<Self>> = desk.own.as_ref()?.downcast_ref()?;
         Some((Arc::clone(own) as _, Arc::clone(own) as _))
     }
 }

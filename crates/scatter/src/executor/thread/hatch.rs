@@ -8,17 +8,14 @@
 //! It is opened under the pool's lock, by the worker that begins to watch, for cells that have no works in the pool: so nothing
 //! that comes through it goes beyond what a cell may hold.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use cells::CellId;
 
-use super::lookout::soon;
+use super::lookout::{soon, take_soon};
 use super::portion::{Marks, Portion};
 use crate::executor::job::CellJob;
-use crate::sync::{
-    Apart, AtomicBool, AtomicU8, LOOKS, Mutex, MutexGuard, Ordering, PATIENCE, TryLockError,
-    spin_loop,
-};
+use crate::sync::{Apart, AtomicBool, Mutex, MutexGuard, Ordering, PATIENCE};
 
 /// Works of which the pool does not know.
 pub(super) struct Unknown<B> {
@@ -29,7 +26,6 @@ pub(super) struct Unknown<B> {
 
 /// What stands in the hatch, and who knows of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
 enum Phase {
     /// Nothing, and nothing is to be put here but by those who have the pool's lock.
     Shut,
@@ -43,18 +39,6 @@ enum Phase {
     Handed,
 }
 
-impl Phase {
-    fn of(number: u8) -> Self {
-        match number {
-            1 => Self::Open,
-            2 => Self::Offered,
-            3 => Self::Taken,
-            4 => Self::Handed,
-            _ => Self::Shut,
-        }
-    }
-}
-
 pub(super) struct Hatch<B> {
     /// Whether works may be in it, or have come through it, of which the pool does not know. Only whoever has the pool's lock
     /// changes that.
@@ -64,8 +48,8 @@ pub(super) struct Hatch<B> {
 
 /// What goes from processor to processor with each call.
 struct Front<B> {
-    /// The phase, or what it was a moment ago, for the one who watches. Whoever is misled by it finds out under the lock.
-    seen: AtomicU8,
+    /// Whether something stands here, or did a moment ago: for the one who watches, who finds out under the lock.
+    there: AtomicBool,
     shelf: Mutex<Shelf<B>>,
 }
 
@@ -76,7 +60,7 @@ struct Shelf<B> {
     /// The same works, for the pool, as long as it does not know of them.
     unknown: Option<Unknown<B>>,
     /// Cells that had works in the pool when it was opened.
-    engaged: Option<Box<[CellId]>>,
+    engaged: Vec<CellId>,
 }
 
 impl<B: Clone> Hatch<B> {
@@ -84,23 +68,20 @@ impl<B: Clone> Hatch<B> {
         Self {
             in_use: AtomicBool::new(false),
             front: Apart(Front {
-                seen: AtomicU8::new(Phase::Shut as u8),
+                there: AtomicBool::new(false),
                 shelf: Mutex::new(Shelf {
                     phase: Phase::Shut,
                     portion: None,
                     unknown: None,
-                    engaged: None,
+                    engaged: Vec::new(),
                 }),
             }),
         }
     }
 
-    fn seen(&self) -> Phase {
-        Phase::of(self.front.0.seen.load(Ordering::Acquire))
-    }
-
     fn show(&self, phase: Phase) {
-        self.front.0.seen.store(phase as u8, Ordering::Release);
+        let there = matches!(phase, Phase::Offered | Phase::Handed);
+        self.front.0.there.store(there, Ordering::Release);
     }
 
     fn set(&self, shelf: &mut Shelf<B>, phase: Phase) {
@@ -109,21 +90,13 @@ impl<B: Clone> Hatch<B> {
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf<B>> {
-        let shelf = &self.front.0.shelf;
-        for _ in 0..LOOKS {
-            match shelf.try_lock() {
-                Ok(shelf) => return shelf,
-                Err(TryLockError::Poisoned(shelf)) => return shelf.into_inner(),
-                Err(TryLockError::WouldBlock) => spin_loop(),
-            }
-        }
-        shelf.lock().unwrap_or_else(PoisonError::into_inner)
+        take_soon(&self.front.0.shelf)
     }
 
     /// Opens it for all but these cells. The pool's lock is held, and whoever opens it begins to watch.
     pub(super) fn open(&self, engaged: Vec<CellId>) {
         let mut shelf = self.shelf();
-        shelf.engaged = (!engaged.is_empty()).then(|| engaged.into_boxed_slice());
+        shelf.engaged = engaged;
         self.set(&mut shelf, Phase::Open);
         self.in_use.store(true, Ordering::Release);
     }
@@ -188,7 +161,7 @@ impl<B: Clone> Hatch<B> {
     /// Looks for something that is put here. Twice as long as whoever waits for works: who was woken from that wait, which
     /// takes about as long as the wait, is to find somebody here with the next.
     pub(super) fn watch(&self) -> Option<Portion<B>> {
-        let there = || matches!(self.seen(), Phase::Offered | Phase::Handed);
+        let there = || self.front.0.there.load(Ordering::Acquire);
         soon(2 * PATIENCE, there).then(|| self.take())?
     }
 
@@ -225,7 +198,7 @@ impl<B: Clone> Hatch<B> {
         }
         let mut shelf = self.shelf();
         let came = |unknown: &mut Unknown<B>| Arc::ptr_eq(&unknown.marks, marks);
-        let reopens = shelf.phase == Phase::Taken && shelf.unknown.take_if(came).is_some();
+        let reopens = shelf.unknown.take_if(came).is_some();
         if reopens {
             self.set(&mut shelf, Phase::Open);
         }
@@ -236,8 +209,8 @@ impl<B: Clone> Hatch<B> {
 impl<B> Shelf<B> {
     /// Whether one of these is of a cell that it was not opened for.
     fn engages(&self, jobs: &[CellJob]) -> bool {
-        let engaged = self.engaged.as_deref();
-        engaged.is_some_and(|engaged| jobs.iter().any(|(cell, _)| engaged.contains(cell)))
+        let engaged = |(cell, _): &CellJob| self.engaged.contains(cell);
+        jobs.iter().any(engaged)
     }
 }
 

@@ -1,11 +1,15 @@
-//! How a worker that has nothing to do looks for work before it goes to sleep.
+//! How a thread of the pool looks for something before it goes to sleep over it: a worker for work, anybody for a lock.
 //!
 //! One of them, where what was taken last has ended, is patient: the next call of a caller in a loop comes soon, and a sleeper
 //! costs it more than the call. It watches the [hatch](super::hatch), and needs nothing of the pool's to begin what is put
 //! there. Others look for a moment at a count that moves with every submission: at work for longer, they would burn the
 //! processors that the others' work needs.
 
-use crate::sync::{Apart, AtomicUsize, LOOKS, Ordering, spin_loop};
+use std::sync::PoisonError;
+
+use crate::sync::{
+    Apart, AtomicUsize, LOOKS, Mutex, MutexGuard, Ordering, TryLockError, spin_loop,
+};
 
 /// Counts submissions for those who look.
 pub(super) struct Lookout(Apart<AtomicUsize>);
@@ -28,6 +32,18 @@ impl Lookout {
     pub(super) fn look(&self, submissions: usize) {
         soon(LOOKS, || self.submissions() != submissions);
     }
+}
+
+/// Takes a lock under which nobody does more than what takes less than going to sleep over it.
+pub(super) fn take_soon<S>(mutex: &Mutex<S>) -> MutexGuard<'_, S> {
+    for _ in 0..LOOKS {
+        match mutex.try_lock() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(guard)) => return guard.into_inner(),
+            Err(TryLockError::WouldBlock) => spin_loop(),
+        }
+    }
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether it happens within so many looks.

@@ -10,7 +10,7 @@ use cells::CellId;
 use smallvec::SmallVec;
 
 use super::hatch::Hatch;
-use super::lookout::Lookout;
+use super::lookout::{Lookout, take_soon};
 use super::policy::{PoolStats, ThreadPolicy};
 use super::portion::{LONGEST, Mark, Marks, Portion, Ticket};
 use super::state::{After, Full, GivenUp, PoolState};
@@ -18,10 +18,7 @@ use super::wake::Wake;
 use crate::executor::job::{Batch, Desk, Jobs};
 use crate::executor::{Pace, Refusal};
 use crate::outcome::{Rejection, SkipReason};
-use crate::sync::{
-    Apart, AtomicU64, AtomicUsize, Builder, Condvar, LOOKS, Mutex, MutexGuard, Ordering,
-    TryLockError, spin_loop,
-};
+use crate::sync::{Apart, AtomicU64, AtomicUsize, Builder, Condvar, Mutex, MutexGuard, Ordering};
 
 pub(super) struct Pool {
     name: String,
@@ -187,18 +184,9 @@ impl Pool {
         state.threads()
     }
 
-    /// The state, for a moment, with all that came through the hatch. What is done under the lock takes less than going to
-    /// sleep over it.
+    /// The state, for a moment, with all that came through the hatch.
     fn state(&self) -> MutexGuard<'_, PoolState<Works>> {
-        for _ in 0..LOOKS {
-            match self.state.0.try_lock() {
-                Ok(state) => return self.up_to_date(state),
-                Err(TryLockError::Poisoned(state)) => return self.up_to_date(state.into_inner()),
-                Err(TryLockError::WouldBlock) => spin_loop(),
-            }
-        }
-        let state = self.state.0.lock();
-        self.up_to_date(state.unwrap_or_else(PoisonError::into_inner))
+        self.up_to_date(take_soon(&self.state.0))
     }
 
     /// The lock was taken just now.

@@ -3,7 +3,7 @@
 //! Targeting happens inside each cell's task, so it is charged to that cell and runs beside the others (W-11).
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -214,31 +214,37 @@ impl<E: AsyncExecutor, C: CellConnector, W, T: Send + 'static> Drop for Flight<'
 
 /// Whether each call of the work has a span. Two kinds of task, so that the usual one has no place for it.
 trait Look: Send + 'static {
-    fn at<F: Future + Send>(&self, attempt: u32, work: F)
-    -> impl Future<Output = F::Output> + Send;
+    /// Calls the work, and gives what it is to wait for.
+    fn call<F: Future + Send>(
+        &self,
+        attempt: u32,
+        work: impl FnOnce() -> F,
+    ) -> impl Future<Output = F::Output> + Send;
 }
 
 struct Unseen;
 
 impl Look for Unseen {
-    fn at<F: Future + Send>(
+    fn call<F: Future + Send>(
         &self,
         _attempt: u32,
-        work: F,
+        work: impl FnOnce() -> F,
     ) -> impl Future<Output = F::Output> + Send {
-        work
+        work()
     }
 }
 
 struct Seen;
 
 impl Look for Seen {
-    fn at<F: Future + Send>(
+    fn call<F: Future + Send>(
         &self,
         attempt: u32,
-        work: F,
+        work: impl FnOnce() -> F,
     ) -> impl Future<Output = F::Output> + Send {
-        work.instrument(attempt_span(attempt))
+        let span = attempt_span(attempt);
+        let work = span.in_scope(work);
+        work.instrument(span)
     }
 }
 
@@ -274,9 +280,14 @@ where
             let deadline = seat.deadline(shared.deadline, shared.share);
             let watch = Arc::clone(seat.call()) as Arc<dyn Watch>;
             let task = CellTask::new(targeted, deadline, watch, seat.at());
-            // The closure itself may panic before it gives a future.
-            let work = AssertUnwindSafe(async { (shared.work)(task).await }).catch_unwind();
-            let error = match look.at(seat.attempt(), work).await {
+            // The closure itself may panic before it gives a future. It is called here rather than in the future that is
+            // waited for, which would keep a place for its task beside its own.
+            let called = || look.call(seat.attempt(), || (shared.work)(task));
+            let came = match catch_unwind(AssertUnwindSafe(called)) {
+                Ok(work) => AssertUnwindSafe(work).catch_unwind().await,
+                Err(panic) => Err(panic),
+            };
+            let error = match came {
                 Ok(Ok(value)) => break Outcome::Answered(value),
                 Ok(Err(error)) => error.into(),
                 Err(panic) => break panicked(seat.label(), &*panic),

@@ -5,7 +5,7 @@
 //! to read the outcome, and by works that connect.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -25,19 +25,19 @@ use crate::sync::lock;
 #[repr(C)]
 pub(crate) struct Ledger<T> {
     /// Slots without an outcome, where all are neighbours.
-    few: AtomicUsize,
+    few: AtomicU32,
     /// Slots that are under way, where the caller limits them; the drivers keep it below that.
-    under_way: AtomicUsize,
+    under_way: AtomicU32,
     driver: AtomicWaker,
     /// Slots with outcomes, in the order in which they came, where a stream wants to know.
     arrived: Option<Box<Mutex<VecDeque<usize>>>>,
+    clock: Clock,
     /// Which cell each slot is for.
     cells: Vec<Choice>,
     slots: Box<[Slot<T>]>,
     /// Slots without an outcome, counted by neighbourhood: those who work on neighbours count beside each other. Empty where
     /// all are neighbours.
     left: Box<[Left]>,
-    clock: Clock,
     started: Instant,
     limited: bool,
     /// Whether the driver wants to hear of every outcome, or of the last one alone.
@@ -45,7 +45,7 @@ pub(crate) struct Ledger<T> {
     /// Set when the caller stops waiting; works look at it through their task.
     closed: AtomicBool,
     /// Neighbourhoods with slots that have no outcome.
-    open: AtomicUsize,
+    open: AtomicU32,
 }
 
 /// So many slots are counted together.
@@ -54,7 +54,7 @@ const NEIGHBOURS: usize = 16;
 /// A count as long as a cache line, so that no two are in one. It need not begin with one, which would cost an allocator
 /// more than it is worth to a call that needs a single count.
 #[repr(C)]
-struct Left(AtomicUsize, [u64; 7]);
+struct Left(AtomicU32, [u32; 15]);
 
 /// What a cell's work sees of the ledger, whatever it answers with.
 pub(crate) trait Watch: Send + Sync {
@@ -85,9 +85,10 @@ impl<T> Ledger<T> {
             }
         };
         let slots: Box<[Slot<T>]> = choices.iter().map(slot).collect();
-        let unsettled = |slots: &[Slot<T>]| slots.iter().filter(|slot| !slot.is_settled()).count();
-        let count = |slots: &[Slot<T>]| Left(AtomicUsize::new(unsettled(slots)), [0; 7]);
-        let (few, left): (usize, Box<[Left]>) = match slots.len() <= NEIGHBOURS {
+        let unsettled =
+            |slots: &[Slot<T>]| counted(slots.iter().filter(|slot| !slot.is_settled()).count());
+        let count = |slots: &[Slot<T>]| Left(AtomicU32::new(unsettled(slots)), [0; 15]);
+        let (few, left): (u32, Box<[Left]>) = match slots.len() <= NEIGHBOURS {
             true => (unsettled(&slots), Box::default()),
             false => (0, slots.chunks(NEIGHBOURS).map(count).collect()),
         };
@@ -104,10 +105,10 @@ impl<T> Ledger<T> {
             slots,
             clock,
             started: now,
-            open: AtomicUsize::new(open),
-            few: AtomicUsize::new(few),
+            open: AtomicU32::new(counted(open)),
+            few: AtomicU32::new(few),
             left,
-            under_way: AtomicUsize::new(0),
+            under_way: AtomicU32::new(0),
             limited,
             closed: AtomicBool::new(false),
             driver: AtomicWaker::new(),
@@ -162,15 +163,16 @@ impl<T> Ledger<T> {
     /// Slots without an outcome, as far as is known at this moment.
     pub(crate) fn left(&self) -> usize {
         let count = |left: &Left| left.0.load(Ordering::Relaxed);
-        match self.left.is_empty() {
+        let all: u32 = match self.left.is_empty() {
             true => self.few.load(Ordering::Relaxed),
             false => self.left.iter().map(count).sum(),
-        }
+        };
+        all as usize
     }
 
     /// Slots under way; counted only where the caller limits them.
     pub(crate) fn under_way(&self) -> usize {
-        self.under_way.load(Ordering::Acquire)
+        self.under_way.load(Ordering::Acquire) as usize
     }
 
     /// Counts a slot as handed out.
@@ -222,7 +224,7 @@ impl<T> Ledger<T> {
         if self.limited {
             self.under_way.fetch_sub(1, Ordering::AcqRel);
         }
-        let one_less = |count: &AtomicUsize| match self.slots.len() {
+        let one_less = |count: &AtomicU32| match self.slots.len() {
             // A single slot is filled once, by one.
             1 => {
                 count.store(0, Ordering::Release);
@@ -401,6 +403,11 @@ impl<T> Ledger<T> {
             slot.enter(stage);
         }
     }
+}
+
+/// A scatter has no more cells than this can count.
+fn counted(slots: usize) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX)
 }
 
 /// The cell's id, where it can be asked.

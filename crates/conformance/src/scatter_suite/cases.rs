@@ -6,8 +6,8 @@ use std::time::Duration;
 use cells::{CellConnector, ErrorClass};
 use context::Deadline;
 use scatter::{
-    Answers, Counts, Outcome, OutcomeKind, Progress, Rejection, Scatter, ScatterReport, Stage,
-    TimedOut,
+    Answers, Counts, Missing, Outcome, OutcomeKind, Progress, Rejection, Scatter, ScatterReport,
+    Stage, TimedOut,
 };
 
 use super::runner::Runner;
@@ -111,11 +111,18 @@ pub fn a_failing_cell_is_reported_with_its_class(runner: &impl Runner) {
 
 /// W-13: a panic is that cell's outcome, and the executor is as good as before.
 pub fn a_panicking_cell_costs_only_itself(runner: &impl Runner) {
-    let cloud = FakeCloud::of(3);
-    let script = Script::new([(1, Act::Panic)]);
+    let cloud = FakeCloud::of(4);
+    let script = Script::new([(1, Act::Panic), (2, Act::PanicAtOnce)]);
     for _ in 0..2 * super::PARALLEL {
         let report = run(runner, &cloud, AMPLE, &script);
-        assert_eq!(kinds(report), [Answered, Failed, Answered]);
+        let (answers, missing) = report.into_parts();
+        let class = |cell: &Missing| match &cell.outcome {
+            Outcome::Failed(failure) => Some(failure.class()),
+            _ => None,
+        };
+        let classes: Vec<_> = missing.iter().map(class).collect();
+        assert_eq!(answers.len(), 2);
+        assert_eq!(classes, [Some(ErrorClass::Panicked); 2]);
     }
     cells_run_beside_each_other(runner);
 }

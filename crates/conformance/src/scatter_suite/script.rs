@@ -21,6 +21,8 @@ pub enum Act {
     Fail(ErrorClass),
     /// Panics.
     Panic,
+    /// Panics before there is a future, where it is async; else as [`Panic`](Self::Panic).
+    PanicAtOnce,
     /// Waits at the gate, then answers.
     Hang(Gate),
     /// The same, while it says that it connects.
@@ -140,7 +142,19 @@ impl Script {
     ///
     /// # Panics
     /// Where the act says so.
-    pub async fn play<C>(self, task: CellTask<C>) -> Result<Option<usize>, CellError>
+    pub fn play<C>(
+        self,
+        task: CellTask<C>,
+    ) -> impl Future<Output = Result<Option<usize>, CellError>> + Send
+    where
+        C: CellConnector<Database = FakeDatabase>,
+    {
+        let act = self.act(task.cell().database().number);
+        assert!(!matches!(act, Act::PanicAtOnce), "the script says so");
+        self.go_on(task)
+    }
+
+    async fn go_on<C>(self, task: CellTask<C>) -> Result<Option<usize>, CellError>
     where
         C: CellConnector<Database = FakeDatabase>,
     {
@@ -211,7 +225,7 @@ fn at_once(act: &Act, cell: usize) -> Result<Option<usize>, CellError> {
     match act {
         Act::AnswerNothing => Ok(None),
         Act::Fail(class) => Err(CellError::new(*class, "the script says so")),
-        Act::Panic => panic!("the script says so"),
+        Act::Panic | Act::PanicAtOnce => panic!("the script says so"),
         _ => Ok(Some(cell)),
     }
 }

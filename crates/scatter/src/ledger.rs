@@ -21,7 +21,8 @@ use crate::slot::Slot;
 use crate::sync::lock;
 
 /// What works write to comes first; it shares its cache line with the count of those who hold the books. What the caller
-/// watches is among what nobody writes to before the end.
+/// watches is among what nobody writes to before the end. No longer than what is moved at once, without a call of memcpy: a
+/// call's preparation moves it three times.
 #[repr(C)]
 pub(crate) struct Ledger<T> {
     /// Slots without an outcome, where all are neighbours.
@@ -466,5 +467,15 @@ impl<B: Books> Watch for B {
 
     fn enter(&self, at: usize, stage: Stage) {
         self.books().enter(at, stage);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn books_are_moved_at_once() {
+        assert_eq!(size_of::<Ledger<u64>>(), 128);
     }
 }

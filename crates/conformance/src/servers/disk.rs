@@ -4,9 +4,10 @@
 //! After a restart it is empty: what is on it should not be needed by then.
 
 use std::path::Path;
+use std::process::Command;
 
 use super::error::ServerError;
-use super::setup::Ids;
+use super::setup::{Ids, run};
 
 /// Mounts it and becomes the server. Where this process is not root, it is root in that namespace alone, and the server is
 /// who it would have been.
@@ -15,7 +16,8 @@ at=$1; options=$2; shift 2
 mount -t tmpfs -o "$options" small "$at" && exec "$@"
 "#;
 
-/// The words before a server's command that give it a disk of so many megabytes, at a folder that this makes.
+/// The words before a server's command that give it a disk of so many megabytes, at a folder that this makes. Where the
+/// system does not let this process mount one, that is said before a server is started.
 pub(super) fn small_disk(
     at: &Path,
     megabytes: u32,
@@ -44,5 +46,12 @@ pub(super) fn small_disk(
     words.extend(["sh", "-c", MOUNT, "disk"].map(String::from));
     words.extend([at.display().to_string(), options]);
     words.extend(becoming);
-    Ok(words)
+    let mut nothing = Command::new("unshare");
+    nothing.args(&words[1..]).arg("true");
+    match run("unshare", &mut nothing) {
+        Ok(_) => Ok(words),
+        Err(why) => Err(ServerError::NoDisk {
+            why: why.to_string(),
+        }),
+    }
 }

@@ -39,6 +39,14 @@ pub enum ServerError {
         /// The end of what it printed.
         output: String,
     },
+    /// The system does not let this process mount a disk for a server alone.
+    #[error(
+        "no small disk can be mounted: {why}; be root, in a container with CAP_SYS_ADMIN (docker run --cap-add SYS_ADMIN), or have user namespaces permitted"
+    )]
+    NoDisk {
+        /// What the system said.
+        why: String,
+    },
     /// The server ended, or was not ready in time.
     #[error("{program} did not get ready: {log}")]
     NotReady {

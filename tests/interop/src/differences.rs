@@ -1,6 +1,6 @@
 //! The reviewed list of differences: `differences.toml`, one entry per way in which we are not Nova, with the reason.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -17,6 +17,9 @@ pub struct Difference {
     pub number: String,
     /// Why the difference is wanted.
     pub why: String,
+    /// Where it happens, if not everywhere: the peers are in Python, and parts of them are Python's own and change with its
+    /// releases. Where this is said, no case need show the difference.
+    pub only: Option<String>,
 }
 
 /// The list.
@@ -40,16 +43,19 @@ impl Differences {
         }
     }
 
-    /// The names listed for a domain.
+    /// The names listed for a domain, and whether each has to happen.
     #[must_use]
-    pub fn of(&self, domain: &str) -> BTreeSet<String> {
+    pub fn of(&self, domain: &str) -> BTreeMap<String, bool> {
         let of = self.difference.iter().filter(|one| one.domain == domain);
-        of.map(|one| one.name.clone()).collect()
+        of.map(|one| (one.name.clone(), one.only.is_none()))
+            .collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     fn is_number(text: &str) -> bool {

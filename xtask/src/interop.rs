@@ -137,7 +137,7 @@ fn python(project: &Project) -> Result<()> {
     let able = || {
         project
             .cmd("python3", "-c")
-            .arg("import ensurepip, venv")
+            .arg("import ensurepip, sys, venv; assert sys.version_info >= (3, 11)")
             .read()
     };
     if able().is_ok() {
@@ -148,7 +148,7 @@ fn python(project: &Project) -> Result<()> {
         .read()
         .is_ok_and(|id| id.trim() == "0");
     if root && project.cmd("apt-get", "--version").read().is_ok() {
-        println!("python3 cannot make virtual environments; installing python3-venv");
+        println!("no Python 3.11 that can make virtual environments; installing python3-venv");
         project.cmd("apt-get", "update --quiet").run()?;
         project
             .cmd(

@@ -133,7 +133,8 @@ async fn mariadb_stopped_killed_and_started_again() {
 async fn mariadb_down_or_full_costs_other_cells_nothing() {
     let sick = MariaDb::start_with_small_disk(&[DATABASE], 24);
     let (sick, healthy) = tokio::join!(sick, server());
-    outages::suite(sick.unwrap(), &healthy).await;
+    let sick = sick.unwrap_or_else(|why| panic!("{why}"));
+    outages::suite(sick, &healthy).await;
 }
 
 #[tokio::test]

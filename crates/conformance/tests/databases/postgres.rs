@@ -138,7 +138,8 @@ async fn postgres_stopped_killed_and_started_again() {
 async fn postgres_down_or_full_costs_other_cells_nothing() {
     let sick = Postgres::start_with_small_disk(&[DATABASE], 24);
     let (sick, healthy) = tokio::join!(sick, server());
-    outages::suite(sick.unwrap(), &healthy).await;
+    let sick = sick.unwrap_or_else(|why| panic!("{why}"));
+    outages::suite(sick, &healthy).await;
 }
 
 #[tokio::test]

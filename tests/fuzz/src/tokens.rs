@@ -121,8 +121,10 @@ pub(crate) fn jws(data: &[u8]) {
         .position(|byte| *byte == b'\n')
         .unwrap_or(data.len());
     let (header, claims) = data.split_at(at);
+    // A token has them from here on: what counts as blank here does not all in JSON.
+    let claims = claims.trim_ascii_start();
     let encode = |part: &[u8]| URL_SAFE_NO_PAD.encode(part);
-    let signed = format!("{}.{}", encode(header), encode(claims.trim_ascii_start()));
+    let signed = format!("{}.{}", encode(header), encode(claims));
     let mut signature = vec![0; 64];
     if good && let Ok(made) = signer.pair.sign(&SystemRandom::new(), signed.as_bytes()) {
         signature = made.as_ref().to_vec();
